@@ -1,0 +1,1 @@
+"""Networks: Flax NNX encoders and decoders on a few backbones."""
