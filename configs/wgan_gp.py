@@ -1,0 +1,22 @@
+"""WGAN-GP, on the 1,797 real handwritten digits that come with scikit-learn unless --data.name says otherwise.
+
+Command:   python scripts/train.py --config wgan_gp
+"""
+
+from genlab.methods.game import Optimizer
+from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.network import Net
+from genlab.train.config import Config, Train
+
+adam = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.9)
+config = Config(
+    method=WGANGP(
+        latent=64,
+        generator=Net(width=256),
+        critic=Net(width=256, activation="leaky_relu"),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        n_critic=3,
+    ),
+    train=Train(steps=8000),
+)

@@ -1,0 +1,25 @@
+"""What all adversarial methods share: a generator that turns latents into examples."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jaxtyping import Array, Float
+
+from genlab.methods.game import Method, Networks, Optimizer, squash
+from genlab.nn.network import Net
+
+
+@dataclass(frozen=True)
+class Adversarial(Method):
+    """A generator against an opponent."""
+
+    sampling: ClassVar[tuple[str, ...]] = ("generator",)
+    monitor: ClassVar[str] = "validation/sliced_wasserstein"
+
+    generator: Net = field(default_factory=Net)
+    """Latents to examples."""
+    generator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
+    """The generator's optimiser."""
+
+    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+        return squash(networks["generator"](z))

@@ -1,0 +1,85 @@
+"""The autoencoder, with a Gaussian fitted to its codes so that it can be sampled."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.kernels.random import Keys, normal
+from genlab.losses.reconstruction import squared_error
+from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, squash
+from genlab.nn.layers import AXIS
+from genlab.nn.network import Net, decoder, encoder
+
+
+class Codes(nnx.Module):
+    """Running mean and second moment of the codes: a full-covariance Gaussian to sample latents from.
+
+    Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4, fit it after training; running
+    averages give it at any step. Nothing is differentiated through it.
+    """
+
+    def __init__(self, latent: int, decay: float = 0.99):
+        self.mean = nnx.BatchStat(jnp.zeros(latent))
+        self.second = nnx.BatchStat(jnp.eye(latent))
+        self.decay = decay
+
+    def update(self, z: Float[Array, "b latent"]) -> None:
+        """Move the averages towards this batch, the mean of all devices'."""
+        z = jax.lax.stop_gradient(z)
+        mean, second = jax.lax.pmean((z.mean(0), z.T @ z / len(z)), AXIS)
+        self.mean[...] = self.decay * self.mean[...] + (1 - self.decay) * mean
+        self.second[...] = self.decay * self.second[...] + (1 - self.decay) * second
+
+    def __call__(self, noise: Float[Array, "b latent"]) -> Float[Array, "b latent"]:
+        """Standard normal noise to draws from the Gaussian."""
+        covariance = self.second[...] - jnp.outer(self.mean[...], self.mean[...])
+        variance, axes = jnp.linalg.eigh(covariance)  # a symmetric root, which a singular covariance has too
+        return self.mean[...] + noise * jnp.sqrt(jnp.maximum(variance, 0)) @ axes.T
+
+
+@dataclass(frozen=True)
+class AE(Encoding):
+    """Plain autoencoder: minimises the squared error of the reconstruction."""
+
+    sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "codes")
+    headline: ClassVar[tuple[str, str]] = ("model/loss", "model/rmse")
+    monitor: ClassVar[str] = "validation/model/loss"
+
+    latent: int = 16
+    """Dimensions of the latent space."""
+    encoder: Net = field(default_factory=Net)
+    """Examples to latents."""
+    decoder: Net = field(default_factory=Net)
+    """Latents to examples."""
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    """The optimiser of both."""
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        return {
+            "encoder": encoder(self.encoder, shape, self.latent, rngs),
+            "decoder": decoder(self.decoder, self.latent, shape, rngs),
+            "codes": Codes(self.latent),
+        }
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player("model", ("encoder", "decoder", "codes"), self.loss, self.optimizer),)
+
+    def loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+        z = self.encode(networks, batch.x)
+        networks["codes"].update(z)
+        loss = squared_error(batch.x, self.decode(networks, z)).mean()
+        return loss, {"rmse": jnp.sqrt(loss / batch.x[0].size)}
+
+    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+        return networks["encoder"](x)
+
+    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+        return squash(networks["decoder"](z))
+
+    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+        return networks["codes"](normal(keys, (self.latent,)))

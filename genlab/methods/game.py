@@ -1,0 +1,119 @@
+"""Every method is a game: players that own networks, minimise their own loss over them, and move in turn."""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.random import Keys, normal
+
+Networks = dict[str, nnx.Module]
+Metrics = dict[str, Float[Array, ""]]
+Loss = Callable[[Networks, Batch | None, Keys], tuple[Float[Array, ""], Metrics]]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How a player moves."""
+
+    name: Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "lion"] = "adam"
+    """The update rule."""
+    learning_rate: float = 1e-3
+    """The peak learning rate."""
+    b1: float = 0.9
+    """Decay of the mean of the gradients (adam, adamw, lion) or of the momentum (momentum, nesterov)."""
+    b2: float = 0.999
+    """Decay of the mean of the squared gradients (adam, adamw, rmsprop, adadelta), or of the momentum (lion)."""
+    eps: float = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: float = 0.0
+    """Decoupled from the gradient in adamw and lion; added to it (an L2 term) in the others."""
+    clip: float = 0.0
+    """Largest global norm of the gradients; 0 leaves them as they are."""
+    schedule: Literal["constant", "linear", "cosine", "cosine_restarts"] = "constant"
+    """Course of the learning rate over the iterations, after the warm-up; the last three fall to 0."""
+    warmup: int = 0
+    """Iterations over which the learning rate rises linearly from 0."""
+    horizon: int = 0
+    """Iteration at which linear and cosine reach 0; 0 means train.steps, so set it when you mean to train on."""
+    period: int = 1000
+    """Iterations between restarts of cosine_restarts."""
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
+        require(0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
+        for name in ("eps", "weight_decay", "clip", "warmup", "horizon"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        require(self.period >= 1, "period", self.period, "at least 1")
+
+
+@dataclass(frozen=True)
+class Player:
+    """One player of the game."""
+
+    name: str
+    networks: tuple[str, ...]  # those it owns: only their parameters and statistics change when it plays
+    loss: Loss  # (networks, batch, per-example keys) -> the mean loss over the batch, and metrics
+    optimizer: Optimizer
+    plays: int = 1  # per iteration, each on a fresh batch
+    real: bool = True  # whether its loss looks at real examples; False leaves them to the other players
+
+
+@dataclass(frozen=True)
+class Method(abc.ABC):
+    """A generative model and how it is trained. Its fields are its configuration; final classes live in one file each."""
+
+    sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over; the averaged weights (EMA) are theirs
+    headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
+    monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
+
+    latent: int = 64
+    """Dimensions of the latent space."""
+
+    def __post_init__(self) -> None:
+        require(self.latent >= 1, "latent", self.latent, "at least 1")
+
+    @abc.abstractmethod
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        """Fresh networks for data of `shape`, by name. Raises `Invalid` where they cannot work together."""
+
+    @abc.abstractmethod
+    def players(self) -> tuple[Player, ...]:
+        """The players in their order of play."""
+
+    @abc.abstractmethod
+    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+        """Latents to data: images in [-1, 1], or points."""
+
+    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+        """Latents to sample from; one per key."""
+        return normal(keys, (self.latent,))
+
+    def sample(self, networks: Networks, keys: Keys) -> Float[Array, "b *shape"]:
+        """One example per key."""
+        return self.decode(networks, self.prior(networks, keys))
+
+
+@dataclass(frozen=True)
+class Encoding(Method):
+    """A method that can also find the latent of an example."""
+
+    @abc.abstractmethod
+    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+        """Data to latents (the posterior's mean where there is a posterior)."""
+
+    def reconstruct(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
+        """decode(encode(x))."""
+        return self.decode(networks, self.encode(networks, x))
+
+
+def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
+    """A network's output to data: tanh for images, which lie in [-1, 1]; points are unbounded."""
+    return jnp.tanh(x) if x.ndim == 4 else x

@@ -1,0 +1,42 @@
+"""Multilayer perceptrons, for points and small images."""
+
+import math
+from typing import TYPE_CHECKING
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.nn.layers import block, glorot, he
+
+if TYPE_CHECKING:
+    from genlab.nn.network import Net
+
+
+def _layers(net: "Net", n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Sequential:
+    widths = [n_in] + [net.width] * net.depth
+    hidden = [
+        block(nnx.Linear(a, b, kernel_init=he, rngs=rngs), net.norm, b, net.activation, rngs)
+        for a, b in zip(widths[:-1], widths[1:], strict=True)
+    ]
+    return nnx.Sequential(*hidden, nnx.Linear(widths[-1], n_out, kernel_init=glorot, rngs=rngs))
+
+
+class Encoder(nnx.Module):
+    """(b, *shape) -> (b, features) through `depth` hidden layers of `width` units."""
+
+    def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
+        self.layers = _layers(net, math.prod(shape), features, rngs)
+
+    def __call__(self, x: Float[Array, "b *shape"]) -> Float[Array, "b features"]:
+        return self.layers(x.reshape(len(x), -1))
+
+
+class Decoder(nnx.Module):
+    """(b, latent) -> (b, *shape) through `depth` hidden layers of `width` units."""
+
+    def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.layers = _layers(net, latent, math.prod(shape), rngs)
+        self.shape = shape
+
+    def __call__(self, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+        return self.layers(z).reshape(len(z), *self.shape)

@@ -1,0 +1,220 @@
+"""Where metrics and images go: a JSONL file and PNG files always, Weights & Biases as a copy."""
+
+import json
+import logging
+import math
+import secrets
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from genlab.track.config import Mode
+from genlab.track.folder import RunFolder
+
+Pixels = UInt8[np.ndarray, "rows columns 3"]
+
+INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
+FINISH_SECONDS = 60.0  # for the last uploads
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Something that takes the record of a run."""
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Take the metrics of iteration `step`."""
+
+    def image(self, step: int, name: str, pixels: Pixels) -> None:
+        """Take a picture made at iteration `step`."""
+
+    def close(self) -> None:
+        """Finish writing."""
+
+
+class Tracker:
+    """Hands everything to each of its sinks, in order."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self.sinks = tuple(sinks)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        for sink in self.sinks:
+            sink.scalars(step, values)
+
+    def image(self, step: int, name: str, pixels: Pixels) -> None:
+        for sink in self.sinks:
+            sink.image(step, name, pixels)
+
+    def close(self) -> None:
+        for sink in self.sinks:
+            sink.close()
+
+
+class Jsonl:
+    """One JSON object a line, `{"step": 12, "critic/loss": -0.5}`; a value that is not finite is written as null."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("ab")
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps({"step": step} | finite).encode() + b"\n")
+        self._file.flush()
+
+    def image(self, step: int, name: str, pixels: Pixels) -> None:
+        pass
+
+    def truncate(self, step: int) -> None:
+        """Forget rows after `step` and a line cut short by a kill; the other bytes stay as they are.
+
+        A run restored at `step` writes those rows again, so its file ends up the one of a run that never stopped.
+        """
+        self.close()
+        part = self.path.with_name(f".{self.path.name}.part")
+        rows = self.path.read_bytes().splitlines(keepends=True)
+        part.write_bytes(b"".join(row for row in rows if _row_step(row) <= step))
+        part.replace(self.path)
+        self._file = self.path.open("ab")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _row_step(line: bytes) -> float:
+    """The step of a row; infinity if the line is not a whole row."""
+    try:
+        return float(json.loads(line)["step"]) if line.endswith(b"\n") else math.inf
+    except ValueError:
+        return math.inf
+
+
+class Pngs:
+    """`samples` as `step_00000500.png`, any other name before it: `reconstruction_step_00000500.png`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def image(self, step: int, name: str, pixels: Pixels) -> None:
+        prefix = "" if name == "samples" else f"{name}_"
+        Image.fromarray(pixels).save(self.folder / f"{prefix}step_{step:08d}.png")
+
+    def close(self) -> None:
+        pass
+
+
+class Wandb:
+    """The same names, steps, pictures and configuration in Weights & Biases; silent, and never a reason to stop.
+
+    `auto` is online when an API key is configured and offline otherwise (`WANDB_MODE`, if set, decides). What cannot
+    go online goes offline, with one line to say so. Every start of a run folder continues one W&B run, under the id in
+    `wandb/run-id`; an offline start leaves a part in `wandb/offline-run-*`, and `wandb sync RUN_DIR/wandb` uploads the
+    parts in order, each after the last (`--include-online` adds what an online part could not deliver).
+
+    The x axis is the metric `step`: W&B's own counter drops rows that go back, as those after a restored checkpoint do.
+    """
+
+    def __init__(self, folder: RunFolder, mode: Mode, project: str, name: str, config: Mapping[str, Any]) -> None:
+        self._run: Any = None
+        if mode == "disabled":
+            return
+        init = {"project": project, "name": name, "config": dict(config), "dir": str(folder.path)}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._run = _start(mode, init | {"id": _run_id(folder), "resume": "allow"})
+        except Exception as error:
+            _warn("records nothing", error)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        self._attempt(lambda run: run.log({"step": step} | dict(values)))
+
+    def image(self, step: int, name: str, pixels: Pixels) -> None:
+        def send(run: Any) -> None:
+            import wandb
+
+            run.log({"step": step, name: wandb.Image(pixels)})
+
+        self._attempt(send)
+
+    def close(self) -> None:
+        failed = sys.exc_info()[0] is not None  # closed on the way out of an error: W&B shows the run as failed
+        self._attempt(lambda run: run.finish(exit_code=int(failed)))
+        self._run = None
+
+    def _attempt(self, act: Callable[[Any], object]) -> None:
+        """Do something with the W&B run; if that fails, training goes on without it."""
+        if self._run is not None:
+            try:
+                act(self._run)
+            except Exception as error:
+                _warn("stopped recording", error)
+                self._run = None
+
+
+def _start(mode: str, init: dict[str, Any]) -> Any:
+    """A W&B run, online if that is asked for and possible."""
+    import wandb
+    from wandb.sdk.lib import wbauth
+
+    user = wandb.setup(wandb.Settings(silent=True)).settings
+    if mode == "auto" and user.mode in ("offline", "dryrun", "disabled"):
+        mode = user.mode
+    if mode in ("auto", "online"):
+        try:
+            if wbauth.authenticate_session(host=user.base_url, source="", prompt=False, update_session=False):
+                return _open("online", init)
+            if mode == "online":
+                raise LookupError("no API key; `wandb login` stores one")
+        except Exception as error:
+            _warn("records offline", error)
+            wandb.teardown()  # its service would keep the id of the run that did not start
+            wandb.setup(wandb.Settings(silent=True))
+        mode = "offline"
+    return _open(mode, init)
+
+
+def _open(mode: Any, init: dict[str, Any]) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",  # the terminal is not captured
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+        label_disable=True,  # or it searches the main module for labels
+        reinit="create_new",  # a run of the caller's own stays its own
+        init_timeout=INIT_SECONDS,
+        finish_timeout=FINISH_SECONDS,
+        finish_timeout_raises=True,
+    )
+    run = wandb.init(mode=mode, settings=settings, **init)
+    run.define_metric("step")
+    run.define_metric("*", step_metric="step")
+    return run
+
+
+def _warn(what: str, why: object) -> None:
+    """One line, however many the reason has."""
+    log.warning("Weights & Biases %s: %s", what, (str(why).splitlines() or [type(why).__name__])[0])
+
+
+def _run_id(folder: RunFolder) -> str:
+    """The id of the folder's W&B run, drawn at the first start."""
+    path = folder.wandb / "run-id"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(secrets.token_hex(8))
+    return path.read_text()

@@ -1,0 +1,94 @@
+"""Checkpoints by Orbax: asynchronous, atomic, the newest few and the best one kept. The only file that knows Orbax."""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from genlab.errors import Invalid, require
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Checkpoints."""
+
+    every: int = 1000
+    """Iterations between checkpoints; each is preceded by a validation."""
+    keep: int = 2
+    """How many of the newest to keep, beside the best one."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, "every", self.every, "at least 1")
+        require(self.keep >= 1, "keep", self.keep, "at least 1")
+
+
+class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
+    """The checkpoints of one run, by step."""
+
+    def __init__(self, folder: Path, keep: int = 1):
+        policies = ocp.training.preservation_policies
+        best = policies.BestN(  # the lowest validation metric; a checkpoint saved in haste has none and is not the best
+            get_metric_fn=lambda metrics: metrics["monitor"], reverse=True, n=1, keep_checkpoints_without_metrics=False
+        )
+        self._checkpointer = ocp.training.Checkpointer(
+            folder.resolve(),
+            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+            cleanup_tmp_directories=True,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self._checkpointer.close()
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps with a complete checkpoint, oldest first."""
+        return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
+
+    def save(self, step: int, state: PyTree, monitor: float | None = None) -> None:
+        """Start saving `state`; what it holds now is saved, whatever happens to its memory afterwards.
+
+        `monitor` is the validation metric, lower is better, by which the best checkpoint is kept.
+        """
+        if step in self.steps:
+            return
+        metrics = None if monitor is None else {"monitor": monitor}
+        self._checkpointer.save_checkpointables_async(step, {"state": state}, metrics=metrics, force=True)
+
+    def wait(self) -> None:
+        """Until everything is on disk; raises what went wrong there."""
+        self._checkpointer.wait()
+
+    def load(self, step: int, abstract: PyTree) -> PyTree:
+        """The state saved at `step`, in the structure, types and placement of `abstract`."""
+        return self._checkpointer.load_checkpointables(step, {"state": abstract})["state"]
+
+    def latest(self, abstract: PyTree) -> tuple[int, PyTree] | None:
+        """The newest checkpoint that can be read, with its step; damaged ones are reported, removed and passed over.
+
+        Raises:
+            Invalid: there are checkpoints, but none can be read.
+        """
+        steps = self.steps
+        for step in reversed(steps):
+            try:
+                state = jax.block_until_ready(self.load(step, abstract))
+            except Exception as error:  # whatever a damaged file makes its reader raise
+                logger.warning("checkpoint %d is damaged (%s)", step, str(error).strip().split("\n")[0][:120])
+                continue
+            for damaged in steps[steps.index(step) + 1 :]:
+                self._checkpointer.delete(damaged)
+            return step, state
+        if steps:
+            raise Invalid(f"checkpoints: none of {steps} can be read; delete the folder to start anew")
+        return None
+
+
+def abstract(state: PyTree, sharding: jax.sharding.Sharding) -> PyTree:
+    """Shapes, types and placement of a state, for loading one like it."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), state)

@@ -1,0 +1,131 @@
+"""From the command line to a configuration, and from a mistake to one clear line."""
+
+import argparse
+import contextlib
+import difflib
+import functools
+import io
+import itertools
+import re
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from genlab.errors import Invalid
+from genlab.train.config import Config, flatten, presets, to_dict
+
+T = TypeVar("T")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train a generative model. The same command again continues the run."""
+
+    config: str
+    """Preset: a file of configs/; the flags below change it."""
+    run_dir: Path
+    """Folder of the run."""
+    settings: Annotated[Config, tyro.conf.arg(name="")]
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the resolved configuration and stop."""
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """The command that the arguments spell.
+
+    Raises:
+        Invalid: an unknown preset, flag or value; the message says what is allowed.
+        SystemExit: after printing help.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config", default="wgan_gp")
+    name = first.parse_known_args(list(argv))[0].config
+    default = Command(name, Path("runs") / name, preset(name))
+    return arguments(Command, argv, default)
+
+
+def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T:
+    """Tyro's reading of `argv` as a dataclass.
+
+    Raises:
+        Invalid: tyro's complaint, in one line.
+        SystemExit: after printing help.
+    """
+    options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)} | ({} if default is None else {"default": default})
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(kind, args=list(argv), **options)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+    help_text = io.StringIO()
+    with contextlib.redirect_stdout(help_text), contextlib.suppress(SystemExit):
+        tyro.cli(kind, args=["--help"], **options)
+    raise Invalid(_one_line(complaint.getvalue(), set(re.findall(r"--[a-z][a-z0-9.-]*", help_text.getvalue()))))
+
+
+def preset(name: str) -> Config:
+    """The configuration that `configs/<name>.py` calls `config`.
+
+    Raises:
+        Invalid: there is no such preset.
+    """
+    known = presets(CONFIGS)
+    if name not in known:
+        raise Invalid(f"config: no preset {name!r}; there are {', '.join(known)}")
+    return runpy.run_path(str(CONFIGS / f"{name}.py"))["config"]
+
+
+def _one_line(complaint: str, flags: set[str]) -> str:
+    """Tyro's framed complaint as one line; an unknown flag is answered with the nearest ones, or with its section's."""
+    body = [line.strip("│ ") for line in complaint.splitlines()[1:]]  # without the frame's title
+    message = " ".join(itertools.takewhile(lambda line: not line.startswith(("──", "╰")), body)).strip()
+    unknown = re.match(r"Unrecognized options: ([^\s,=]+)", message)
+    return _unknown(unknown[1], flags) if unknown else _known(message)
+
+
+def _unknown(flag: str, flags: set[str]) -> str:
+    """What to say of a flag that does not exist: the nearest ones, or those of its section, or all sections'."""
+    flag = flag.replace("_", "-")
+    section = sorted(n for n in flags if "." in flag and n.rpartition(".")[0] == flag.rpartition(".")[0])
+    near = difflib.get_close_matches(flag, flags, 3, cutoff=0.75)
+    allowed = section or near or sorted({n.partition(".")[0] + (".*" if "." in n else "") for n in flags})
+    return f"{flag}: no such flag; there {'are' if len(allowed) > 1 else 'is'} {', '.join(allowed)}"
+
+
+def _known(message: str) -> str:
+    """Tyro's message with the field named as the user names it: `train.steps: 0 ...`."""
+    message = message.removeprefix("Error parsing ")
+    message = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not an integer", message)
+    message = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", message)
+    section, found, rest = message.removeprefix("settings.").partition(": ")
+    if not message.startswith("settings.") or not found or rest.startswith(section + "."):
+        return rest if message.startswith("settings.") else message
+    return f"{section}.{rest}"
+
+
+def main(command: Callable[[list[str]], int | None]) -> None:
+    """Run a script's command on the arguments; what the user can mend ends in one line and exit code 2."""
+
+    @functools.wraps(command)
+    def guarded() -> int:
+        try:
+            return command(sys.argv[1:]) or 0
+        except Invalid as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    sys.exit(guarded())
+
+
+def describe(settings: Config) -> str:
+    """The resolved configuration, one `section.field = value` to a line."""
+    flat: dict[str, Any] = flatten(to_dict(settings))
+    return "\n".join(f"{name} = {value!r}" for name, value in flat.items())

@@ -1,0 +1,116 @@
+"""One run's whole configuration, and its way to JSON and back."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genlab import methods
+from genlab.data.config import Data
+from genlab.errors import Invalid, require
+from genlab.methods.game import Method
+from genlab.track.config import Track
+from genlab.train.checkpoint import Checkpoint
+from genlab.train.spmd import Parallel
+
+
+@dataclass(frozen=True)
+class Train:
+    """The course of training."""
+
+    steps: int = 8000
+    """Iterations in all; one iteration is every player's turn, and so one generator update."""
+    seed: int = 0
+    """Everything random follows from it."""
+    ema: float = 0.999
+    """Decay of the averaged weights that are sampled from; 0 samples from the last weights."""
+    validate_every: int = 1000
+    """Iterations between validations."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2^32)")
+        require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
+        require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run does."""
+
+    method: Method
+    data: Data = field(default_factory=Data)
+    train: Train = field(default_factory=Train)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    track: Track = field(default_factory=Track)
+    parallel: Parallel = field(default_factory=Parallel)
+
+
+# What may change when a run goes on: it alters when and where things are computed and written, not what is trained.
+FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_every", "data.dir", "data.resident_mb")
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain JSON values; the method's name stands beside its fields."""
+    plain = dataclasses.asdict(config)
+    return plain | {"method": {"name": methods.name_of(config.method)} | plain["method"]}
+
+
+def from_dict(plain: dict[str, Any]) -> Config:
+    """The inverse of `to_dict`.
+
+    Raises:
+        Invalid: fields that are missing, unknown or of another type.
+    """
+    try:
+        method = dict(plain["method"])
+        found = methods.find(method.pop("name"))
+        sections = {f.name: f.type for f in dataclasses.fields(Config)} | {"method": found}
+        values = {name: _build(kind, {"method": method}.get(name, plain[name])) for name, kind in sections.items()}
+        return Config(**values)
+    except (KeyError, TypeError) as error:
+        raise Invalid(f"config.json: {error}; it must be as genlab wrote it") from error
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """A value of the annotated type from its JSON form."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        unknown = set(value) - {f.name for f in dataclasses.fields(kind)}
+        if unknown:
+            raise TypeError(f"unknown fields {sorted(unknown)} of {kind.__name__}")
+        return kind(**{name: _build(hints[name], entry) for name, entry in value.items()})
+    if typing.get_origin(kind) is tuple:
+        return tuple(value)
+    return value
+
+
+def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"data": {"name": x}} -> {"data.name": x}."""
+    flat: dict[str, Any] = {}
+    for name, value in plain.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def check_same(old: dict[str, Any], new: Config) -> None:
+    """That a run begun with `old` may go on as `new`.
+
+    Raises:
+        Invalid: they differ in what is trained; the first difference is named.
+    """
+    before, after = flatten(old), flatten(json.loads(json.dumps(to_dict(new))))
+    for name in sorted(before.keys() | after.keys()):
+        if not name.startswith(FREE) and before.get(name) != after.get(name):
+            raise Invalid(
+                f"run_dir: it holds a run with {name} = {before.get(name)!r}, not {after.get(name)!r}; "
+                "give the same configuration to continue it, or another --run-dir"
+            )
+
+
+def presets(folder: Path) -> list[str]:
+    """Names of the presets in a folder of configurations."""
+    return sorted(path.stem for path in folder.glob("*.py"))

@@ -1,0 +1,199 @@
+"""The training loop: the order of events and their input and output, nothing else."""
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from genlab.data.feed import Feed, make_feed
+from genlab.data.sources import load
+from genlab.methods.game import Metrics
+from genlab.track.folder import RunFolder, versions, write_json
+from genlab.track.progress import Progress
+from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
+from genlab.train import spmd
+from genlab.train.checkpoint import Checkpoints, abstract
+from genlab.train.config import Config, check_same, to_dict
+from genlab.train.interrupt import Interrupt
+from genlab.train.state import Game, TrainState
+from genlab.train.step import indices, make_step
+from genlab.train.validate import held_out, make_pictures, make_validation
+
+CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
+
+
+class Diverged(RuntimeError):
+    """A metric is no longer finite."""
+
+
+@dataclasses.dataclass
+class Loop:
+    """A run under way. Everything that may be slow or fail is outside the compiled step, which is `call`."""
+
+    config: Config
+    call: Callable[[TrainState, PyTree, PyTree, np.int32], tuple[TrainState, Metrics]]
+    index: PyTree
+    feed: Feed
+    validate: Callable[[TrainState], Metrics] | None
+    pictures: Callable[[TrainState], dict[str, np.ndarray]]
+    checkpoints: Checkpoints
+    tracker: Tracker
+    progress: Progress
+    blocking: bool
+
+    def run(self, state: TrainState, step: int, interrupt: Interrupt) -> TrainState:
+        """Train from `step` on, until the last step or an interrupt; the state is saved at the end in both cases.
+
+        DO NOT change the order: a row is checked before its state is saved, and saved before it can be lost.
+        """
+        c, pace, pending = self.config, Pace(), None
+        while step < c.train.steps and not interrupt.requested:
+            n = 1 if self.feed.single else min(pace.iterations, self._next_event(step) - step)
+            state, metrics = self.call(state, self.feed.arrays(step), self.index, np.int32(n))
+            step += n
+            if self.blocking:
+                jax.block_until_ready(metrics)
+            if pending:
+                self._settle(*pending)  # one call late, so that the device is never waited for
+            pending = (step, metrics)
+            pace.took(n)
+            if self._is_event(step):
+                self._settle(*pending)
+                pending = None
+                self._events(step, state)
+                pace.restart()
+        if pending:
+            self._settle(*pending)
+        if step not in self.checkpoints.steps:
+            self.checkpoints.save(step, state)
+        self.checkpoints.wait()
+        return state
+
+    def _intervals(self) -> tuple[int, ...]:
+        c = self.config
+        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every)
+
+    def _next_event(self, step: int) -> int:
+        return min(self.config.train.steps, *((step // every + 1) * every for every in self._intervals()))
+
+    def _is_event(self, step: int) -> bool:
+        return self._next_event(step - 1) == step
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.config.train.steps
+
+    def _settle(self, step: int, metrics: Metrics) -> None:
+        """Fetch a call's metrics; stop at the first that is not finite, show them, and record them if a row is due."""
+        values = {name: np.asarray(value).item() for name, value in jax.device_get(metrics).items()}
+        reached = values.pop("step")
+        broken = [name for name, value in values.items() if not np.isfinite(value)]
+        if broken:
+            self.checkpoints.wait()
+            good = self.checkpoints.steps
+            last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"
+            raise Diverged(f"step {reached}: {broken[0]} is {values[broken[0]]}; {last}")
+        self.progress.update(step, values)
+        if self._due(step, self.config.track.every):
+            self.tracker.scalars(step, values | self._speed())
+
+    def _speed(self) -> dict[str, float]:
+        speed = self.progress.speed()
+        names = {"time/steps_per_second": 1, "time/images_per_second": self.config.data.batch_size}
+        return {name: speed * factor for name, factor in names.items()} if speed else {}
+
+    def _events(self, step: int, state: TrainState) -> None:
+        c = self.config
+        saving = self._due(step, c.checkpoint.every)
+        monitor = None
+        if self.validate and (saving or self._due(step, c.train.validate_every)):
+            seen = {name: float(value) for name, value in jax.device_get(self.validate(state)).items()}
+            monitor = seen[self.config.method.monitor]
+            self.tracker.scalars(step, seen)
+        if self._due(step, c.track.samples_every):
+            for name, pixels in self.pictures(state).items():
+                self.tracker.image(step, name, pixels)
+        if saving:
+            self.checkpoints.save(step, state, monitor)
+
+
+class Pace:
+    """How many iterations to ask for in one call, from how long the last ones took."""
+
+    def __init__(self) -> None:
+        self.iterations = 1
+        self._calls = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Do not count what has passed since the last call."""
+        self._since = time.monotonic()
+
+    def took(self, n: int) -> None:
+        """Note that a call of `n` iterations has been made; the first two compile or wait, and tell nothing."""
+        now = time.monotonic()
+        self._calls += 1
+        if self._calls > 2:
+            ideal = int(CALL_SECONDS * n / max(now - self._since, 1e-6))
+            self.iterations = max(1, min(ideal, 4 * self.iterations))
+        self._since = now
+
+
+def train(config: Config, run_dir: Path) -> str | None:
+    """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
+
+    Returns the name of the signal that ended it early, if one did.
+
+    Raises:
+        Invalid: the configuration cannot work, or the folder belongs to another one.
+        Diverged: a metric is no longer finite.
+    """
+    devices = spmd.pick(config.parallel, config.data.batch_size)
+    folder = RunFolder.create(run_dir)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(folder.lock())
+        if folder.is_run():
+            check_same(json.loads(folder.config.read_text())["config"], config)
+        interrupt = stack.enter_context(Interrupt())
+        dataset = load(config.data, config.train.seed)
+        game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
+        feed = stack.enter_context(
+            contextlib.closing(make_feed(config.data, dataset, config.train.seed, game.reads, len(devices)))
+        )
+        state = spmd.replicate(jax.jit(game.init)(), devices)
+        checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
+        step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
+        write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
+        write_json(folder.versions, versions())
+        tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step)))
+        headline = config.method.headline
+        progress = Progress(config.train.steps, step, config.data.batch_size, headline)
+        stack.callback(progress.close)
+        batches = held_out(dataset, config.data, config.train.seed)
+        loop = Loop(
+            config=config,
+            call=spmd.spread(make_step(game, feed, config.train.ema), devices, config.parallel.mapper, feed.axis),
+            index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
+            feed=feed,
+            validate=make_validation(game, batches) if batches else None,
+            pictures=make_pictures(game, batches),
+            checkpoints=checkpoints,
+            tracker=tracker,
+            progress=progress,
+            # several simulated devices deadlock in XLA's rendezvous when many steps are under way
+            blocking=devices[0].platform == "cpu" and len(devices) > 1,
+        )
+        loop.run(state, step, interrupt)
+        return interrupt.requested
+
+
+def _open_tracker(config: Config, folder: RunFolder, step: int) -> Tracker:
+    jsonl = Jsonl(folder.metrics)
+    jsonl.truncate(step)
+    wandb = Wandb(folder, config.track.wandb, config.track.project, folder.path.resolve().name, to_dict(config))
+    return Tracker([jsonl, Pngs(folder.samples), wandb])

@@ -1,0 +1,92 @@
+"""The one file that knows how a per-device step is spread over devices: by `pmap` or by `shard_map`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import PyTree
+
+from genlab.errors import Invalid, require
+from genlab.nn.layers import AXIS
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Devices."""
+
+    mapper: Literal["pmap", "shard_map"] = "pmap"
+    """How the step is spread over the devices; both give the same numbers."""
+    devices: int = 0
+    """How many devices to use; 0 means all. On CPU more than there are can be simulated."""
+
+    def __post_init__(self) -> None:
+        require(self.devices >= 0, "devices", self.devices, "at least 0")
+
+
+def pick(config: Parallel, batch_size: int) -> list[jax.Device]:
+    """The devices to train on.
+
+    Raises:
+        Invalid: fewer are present than asked for, or the batch does not divide into them.
+    """
+    _simulate(config.devices)
+    present = jax.devices()
+    count = config.devices or len(present)
+    if count > len(present):
+        raise Invalid(f"parallel.devices: {count} asked for, but {len(present)} present ({present[0].platform})")
+    if batch_size % count:
+        raise Invalid(f"data.batch_size: {batch_size} does not divide into {count} devices (parallel.devices)")
+    return present[:count]
+
+
+def _simulate(count: int) -> None:
+    """On a CPU let XLA show its one processor as `count` devices; too late, and so ignored, once a backend is up."""
+    if count > 1 and jax.config.jax_num_cpu_devices < count:
+        try:
+            jax.config.update("jax_num_cpu_devices", count)
+        except RuntimeError:
+            return
+
+
+def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+    return Mesh(np.array(devices), (AXIS,))
+
+
+def replicated(devices: Sequence[jax.Device]) -> NamedSharding:
+    """The placement of one logical copy that is present on all devices."""
+    return NamedSharding(_mesh(devices), P())
+
+
+def replicate(tree: PyTree, devices: Sequence[jax.Device]) -> PyTree:
+    """One logical copy of `tree`, present on all devices."""
+    return jax.device_put(tree, replicated(devices))
+
+
+def scatter(tree: PyTree, devices: Sequence[jax.Device]) -> PyTree:
+    """The leading axis of every array of `tree` over the devices, one row each."""
+    return jax.device_put(tree, NamedSharding(_mesh(devices), P(AXIS)))
+
+
+def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis: int | None) -> Callable:
+    """Compile `step(state, arrays, index, n)` for all devices; the state's memory is donated.
+
+    The state goes in and comes out as ONE replicated copy. `index` has the shape (devices, batch / devices); `arrays`
+    is replicated, or has a leading device axis where `feed_axis` is 0. Inside, collectives run over the axis `AXIS`,
+    and the step must return what is equal on all devices.
+    """
+    if mapper == "pmap":
+        axes = (None, feed_axis, 0, None)
+        return jax.pmap(step, AXIS, in_axes=axes, out_axes=None, devices=devices, donate_argnums=0)
+
+    def local(state, arrays, index, n):
+        mine = arrays if feed_axis is None else jax.tree.map(lambda x: x[0], arrays)
+        return step(state, mine, index[0], n)
+
+    feed = P() if feed_axis is None else P(AXIS)
+    # check_vma=False: gradients stay per device until the step's own pmean, exactly as under pmap
+    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=(P(), feed, P(AXIS), P()), out_specs=P(), check_vma=False)
+    return jax.jit(mapped, donate_argnums=0)

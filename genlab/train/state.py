@@ -1,0 +1,89 @@
+"""The state of training: plain dictionaries of arrays; everything else about a run is constant."""
+
+import hashlib
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Int, Key, PyTree
+
+from genlab.methods.game import Method, Networks, Player
+from genlab.train import optimizer
+
+Weights = dict[str, PyTree]  # by network
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """All that changes while training."""
+
+    step: Int[Array, ""]  # iterations done
+    params: Weights  # what gradients move
+    stats: Weights  # what networks update themselves: batch norm's averages
+    optimizers: dict[str, PyTree]  # by player
+    ema: dict[str, Weights]  # averaged "params" and "stats" of the networks that sampling needs
+
+
+def stream(seed: int, name: str) -> Key[Array, ""]:
+    """The root key of a named stream of randomness."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return jax.random.fold_in(jax.random.key(seed), number)
+
+
+class Game:
+    """A method made concrete for data of one shape: its players, network structures and optimisers."""
+
+    def __init__(self, method: Method, shape: tuple[int, ...], seed: int, iterations: int):
+        self.method = method
+        self.shape = shape
+        self.seed = seed
+        self.players: tuple[Player, ...] = method.players()
+        self.optimizers: dict[str, optax.GradientTransformation] = {
+            player.name: optimizer.build(player, iterations) for player in self.players
+        }
+        networks = nnx.eval_shape(self._fresh)
+        self._training = {name: nnx.graphdef(network) for name, network in networks.items()}
+        for network in networks.values():
+            network.eval()
+        self._evaluating = {name: nnx.graphdef(network) for name, network in networks.items()}
+
+    @property
+    def reads(self) -> int:
+        """Batches of real examples that one iteration consumes."""
+        return sum(player.plays for player in self.players if player.real)
+
+    def _fresh(self) -> Networks:
+        return self.method.networks(self.shape, nnx.Rngs(params=stream(self.seed, "initialisation")))
+
+    def merge(self, params: Weights, stats: Weights, *, train: bool) -> Networks:
+        """Networks from their weights; `train` decides between batch norm's two modes."""
+        graphs = self._training if train else self._evaluating
+        return {name: nnx.merge(graphs[name], params[name], stats[name]) for name in params}
+
+    def split(self, networks: Networks) -> tuple[Weights, Weights]:
+        """The parameters and the other variables of networks, the inverse of `merge`."""
+        params = {name: nnx.to_pure_dict(nnx.state(net, nnx.Param)) for name, net in networks.items()}
+        stats = {name: nnx.to_pure_dict(nnx.state(net, nnx.Not(nnx.Param))) for name, net in networks.items()}
+        return params, stats
+
+    def init(self) -> TrainState:
+        """The state before the first iteration, a function of the seed."""
+        params, stats = self.split(self._fresh())
+        states = {p.name: self.optimizers[p.name].init(select(params, p.networks)) for p in self.players}
+        sampling = self.method.sampling
+        ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})
+        return TrainState(jnp.zeros((), jnp.int32), params, stats, states, ema)
+
+    def samplers(self, state: TrainState, *, ema: bool) -> Networks:
+        """The networks that sampling needs, with averaged or with current weights."""
+        params, stats = (state.ema["params"], state.ema["stats"]) if ema else (state.params, state.stats)
+        sampling = self.method.sampling
+        return self.merge(select(params, sampling), select(stats, sampling), train=False)
+
+
+def select(weights: Weights, names: tuple[str, ...]) -> Weights:
+    """The weights of these networks."""
+    return {name: weights[name] for name in names}

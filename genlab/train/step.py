@@ -1,0 +1,112 @@
+"""The training step: whole iterations of the game, written for one device, with means over the axis of devices."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from genlab.data.feed import Feed
+from genlab.kernels.random import example_keys, fold
+from genlab.methods.game import Metrics, Networks, Player
+from genlab.nn.layers import AXIS
+from genlab.train.state import Game, TrainState, select, stream
+
+Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
+DATA, LOSS = 0, 1  # streams of an example's key: what its batch draws, what its loss draws
+
+
+def make_step(game: Game, feed: Feed, ema: float) -> Step:
+    """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
+
+    `index` holds the global indices of this device's examples within a batch. How many iterations a call makes is an
+    argument, not a constant of the program: one program serves every interval, and cutting a run into other calls
+    cannot change a bit of it.
+    """
+
+    def iteration(state: TrainState, arrays: PyTree, index: Int[Array, " local"]) -> tuple[TrainState, Metrics]:
+        metrics: Metrics = {}
+        read = 0
+        for number, player in enumerate(game.players):
+            key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
+            state, seen = _play(game, feed, player, state, arrays, index, key, read)
+            metrics |= {f"{player.name}/{name}": value for name, value in seen.items()}
+            read += player.plays * player.real
+        return _average(game, state, ema), metrics
+
+    def step(
+        state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
+    ) -> tuple[TrainState, Metrics]:
+        shapes = jax.eval_shape(iteration, state, arrays, index)[1]
+        start = (jnp.zeros((), jnp.int32), state, jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes))
+
+        def unfinished(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> Bool[Array, ""]:
+            done, _, metrics = carry
+            return (done < n) & jnp.isfinite(jnp.stack(list(metrics.values()))).all()
+
+        def advance(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> tuple[Int[Array, ""], TrainState, Metrics]:
+            done, state, _ = carry
+            return done + 1, *iteration(state, arrays, index)
+
+        _, state, metrics = jax.lax.while_loop(unfinished, advance, start)
+        return state, {"step": state.step} | metrics
+
+    return step
+
+
+def _play(
+    game: Game,
+    feed: Feed,
+    player: Player,
+    state: TrainState,
+    arrays: PyTree,
+    index: Int[Array, " local"],
+    key: Array,
+    read: int,
+) -> tuple[TrainState, Metrics]:
+    """All plays of one player: gradient of its loss over its own networks, mean over devices, update."""
+
+    def play(carry: tuple[PyTree, PyTree, PyTree], i: Int[Array, ""]) -> tuple[tuple[PyTree, PyTree, PyTree], Metrics]:
+        own, stats, moments = carry
+        keys = example_keys(jax.random.fold_in(key, i), index)
+        batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
+
+        def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
+            networks = game.merge({**state.params, **own}, {**state.stats, **stats}, train=True)
+            loss, metrics = player.loss(networks, batch, fold(keys, LOSS))
+            return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
+
+        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
+        grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
+        updates, moments = game.optimizers[player.name].update(grads, moments, own)
+        return (optax.apply_updates(own, updates), stats, moments), metrics | {"grad_norm": optax.global_norm(grads)}
+
+    carry = (select(state.params, player.networks), select(state.stats, player.networks), state.optimizers[player.name])
+    (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
+    state = replace(
+        state,
+        params={**state.params, **own},
+        stats={**state.stats, **stats},
+        optimizers={**state.optimizers, player.name: moments},
+    )
+    return state, jax.tree.map(lambda values: values.mean(0), metrics)
+
+
+def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
+    return game.split({name: networks[name] for name in player.networks})[1]
+
+
+def _average(game: Game, state: TrainState, ema: float) -> TrainState:
+    """Count the iteration, and move the averaged weights; early on the average is shorter, so that it forgets the start."""
+    decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
+    sampling = game.method.sampling
+    current = {"params": select(state.params, sampling), "stats": select(state.stats, sampling)}
+    averaged = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, current)
+    return replace(state, step=state.step + 1, ema=averaged)
+
+
+def indices(batch_size: int, devices: int) -> Int[Array, "devices local"]:
+    """The global example indices of a batch, a row for each device."""
+    return jnp.arange(batch_size, dtype=jnp.int32).reshape(devices, -1)

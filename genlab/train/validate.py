@@ -1,0 +1,98 @@
+"""What is looked at between iterations: losses on held-out examples, and pictures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from genlab.data.config import Data
+from genlab.data.splits import Dataset
+from genlab.data.feed import Batch, to_float, to_uint8
+from genlab.kernels.random import example_keys
+from genlab.losses.divergence import sliced_wasserstein
+from genlab.methods.game import Encoding, Metrics
+from genlab.nn.layers import AXIS
+from genlab.track import grids
+from genlab.train.state import Game, TrainState, stream
+
+EXAMPLES = 2048  # held-out examples looked at, at most
+PICTURES = 64  # samples in a grid
+
+
+def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
+    """Up to `EXAMPLES` of the validation split in whole batches, (batches, batch, ...); None where there is no split."""
+    count = min(len(dataset.validation), EXAMPLES)
+    size = min(data.batch_size, count)
+    if not size:
+        return None
+    count -= count % size
+    examples = dataset.validation.read(np.arange(count))
+    keys = example_keys(stream(seed, "validation data"), jnp.arange(count))
+    x = to_float(jnp.asarray(examples.x), keys, replace(data, flip=False))
+    return Batch(x.reshape(-1, size, *x.shape[1:]), jnp.asarray(examples.label).reshape(-1, size))
+
+
+def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metrics]:
+    """A function of the state: every loss that looks at real examples, in evaluation mode, with the noise held fixed.
+
+    Also the sliced Wasserstein distance between as many samples of the averaged networks and the held-out examples,
+    in units of the data: the one number that all methods share.
+    """
+    count, size = batches.label.shape
+    keys = example_keys(stream(game.seed, "validation"), jnp.arange(count * size)).reshape(count, size)
+
+    def losses(state: TrainState, batch: Batch, keys: Array) -> Metrics:
+        networks = game.merge(state.params, state.stats, train=False)
+        metrics: Metrics = {}
+        for player in game.players:
+            if player.real:
+                loss, seen = player.loss(networks, batch, keys)
+                metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | seen).items()}
+        return metrics
+
+    @jax.jit
+    def validate(state: TrainState) -> Metrics:
+        alone = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
+        each = jax.lax.map(lambda b: alone(state, *jax.tree.map(lambda a: a[None], b)), (batches, keys))
+        metrics = jax.tree.map(jnp.mean, each)
+        networks = game.samplers(state, ema=True)
+        samples = jax.lax.map(lambda k: game.method.sample(networks, k), keys)
+        fake, real = (x.reshape(count * size, -1) for x in (samples, batches.x))
+        distance = sliced_wasserstein(fake, real, stream(game.seed, "directions"))
+        return metrics | {"validation/sliced_wasserstein": distance}
+
+    return validate
+
+
+def make_pictures(game: Game, batches: Batch | None) -> Callable[[TrainState], dict[str, np.ndarray]]:
+    """A function of the state: samples from fixed latents, and reconstructions where the method can encode."""
+    keys = example_keys(stream(game.seed, "pictures"), jnp.arange(PICTURES * (1 if len(game.shape) == 3 else 16)))
+    real = None if batches is None else batches.x.reshape(-1, *game.shape)
+    method = game.method
+
+    @jax.jit
+    def draw(state: TrainState) -> dict[str, Float[Array, "n *shape"]]:
+        networks = game.samplers(state, ema=True)
+        drawn = {"samples": method.sample(networks, keys)}
+        if real is not None and isinstance(method, Encoding):
+            drawn["reconstruction"] = method.reconstruct(networks, real[: PICTURES // 2])
+        return drawn
+
+    def pictures(state: TrainState) -> dict[str, np.ndarray]:
+        return {name: _picture(name, np.asarray(x), real) for name, x in draw(state).items()}
+
+    return pictures
+
+
+def _picture(name: str, x: np.ndarray, real: Array | None) -> np.ndarray:
+    if x.ndim == 2:
+        reference = np.zeros((0, 2), np.float32) if real is None else np.asarray(real)
+        return grids.scatter(x, reference)
+    images = to_uint8(x)
+    if name == "reconstruction":
+        assert real is not None
+        return grids.pairs(to_uint8(np.asarray(real[: len(images)])), images)
+    return grids.tile(images)

@@ -1,0 +1,41 @@
+"""Sample from a trained model: `python scripts/sample.py runs/wgan_gp --n 64 --out samples.png`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Sample from a trained model."""
+
+    run_dir: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    out: Path = Path("samples.png")
+    """A picture (.png), an array (.npz), or a folder of images (anything else)."""
+    n: int = 64
+    """How many samples."""
+    seed: int = 0
+    """The same seed gives the same samples, however many are asked for."""
+    step: int | None = None
+    """Which checkpoint; the newest by default."""
+    ema: bool = True
+    """Averaged weights, or those of the last iteration."""
+
+
+def command(argv: list[str]) -> None:
+    """Load, sample, write."""
+    wish = cli.arguments(Command, argv)
+    from genlab.train.export import write_samples
+    from genlab.train.model import load
+
+    write_samples(wish.out, load(wish.run_dir, wish.step, wish.ema).sample(wish.n, wish.seed))
+    print(wish.out)
+
+
+if __name__ == "__main__":
+    cli.main(command)
