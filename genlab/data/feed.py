@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     label: Int[Array, " batch"]
 
 
+@runtime_checkable
 class Feed(Protocol):
     """Gives every read of every iteration its batch, inside the compiled step of one device.
 
@@ -47,7 +48,7 @@ class Feed(Protocol):
     def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
         """Batch number `read` of iteration `step`, traced: this device's examples.
 
-        `arrays`: this device's part of `arrays(step)`. `index`: the places of its examples in the batch. `keys`: theirs.
+        `arrays`: this device's part of `arrays(step)`. `index`, `keys`: each example's place in the batch, and key.
         """
         ...
 

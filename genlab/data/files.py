@@ -65,20 +65,20 @@ def _class(file: str) -> str:
 
 
 def npz(config: Data) -> Source:
-    """An .npz file whose first array is the images, uint8 (n, h, w) or (n, h, w, c); "labels" may hold the labels."""
+    """An .npz of images, uint8 (n, h, w) or (n, h, w, c): its first array but for "labels", which may hold theirs."""
     path = _path(config)
     if not path.is_file():
         raise Invalid(f"data.name: {config.name}; no file at {path}, an existing one is needed")
     try:
         with np.load(path) as arrays:
-            x = arrays[arrays.files[0]]
+            x = next(arrays[name] for name in arrays.files if name != "labels")
             label = arrays["labels"] if "labels" in arrays.files else None
     except Exception as error:  # not a zip, cut short, empty, or of pickled objects: each has its own exception
         raise Invalid(f"data.name: {path} is no readable .npz of arrays ({one_line(error)})") from error
-    x = x[..., None] if x.ndim == 3 else x
-    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] not in CHANNELS.values() or 0 in x.shape:
-        raise Invalid(f"data.name: {path} begins with {x.dtype} {x.shape}; uint8 (n, h, w[, 1 or 3]) is allowed")
-    x = fit(x, config.image_size)
+    channels = x.shape[3] if x.ndim == 4 else 1
+    if x.dtype != np.uint8 or x.ndim not in (3, 4) or channels not in CHANNELS.values() or 0 in x.shape:
+        raise Invalid(f"data.name: {path} holds {x.dtype} {x.shape}; uint8 images (n, h, w[, 1 or 3]) are allowed")
+    x = fit(x.reshape(*x.shape[:3], channels), config.image_size)
     if label is None:
         return x.shape[1:], (), {"train": InMemory(Examples(x, np.zeros(len(x), np.int32)))}
     if label.shape != (len(x),) or not np.issubdtype(label.dtype, np.integer) or label.min() < 0:

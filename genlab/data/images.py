@@ -1,7 +1,7 @@
 """Image files and arrays as uint8 pixels of one size."""
 
+import io
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,7 +12,7 @@ from genlab.errors import Invalid
 CHANNELS = {"L": 1, "RGB": 3}  # the two modes that pixels come in
 
 
-def decode(file: Path | BinaryIO, name: str, mode: str, side: int | None) -> UInt8[np.ndarray, "h w c"]:
+def decode(file: Path | bytes, name: str, mode: str, side: int | None) -> UInt8[np.ndarray, "h w c"]:
     """The pixels of an image file in `mode` ("L": c = 1, "RGB": c = 3), fitted to (side, side) unless `side` is None.
 
     Orientation tags are not followed. Raises `Invalid`, calling the file `name`, where it is not a readable image.
@@ -24,7 +24,7 @@ def decode(file: Path | BinaryIO, name: str, mode: str, side: int | None) -> UIn
     return _pixels(image, side)
 
 
-def mode_of(file: Path | BinaryIO, name: str) -> str:
+def mode_of(file: Path | bytes, name: str) -> str:
     """The mode to decode a file in: "L" for grey levels, else "RGB". Raises `Invalid` as `decode` does."""
     return "L" if Image.getmodebase(_open(file, name).mode) == "L" else "RGB"
 
@@ -48,9 +48,9 @@ def _pixels(image: Image.Image, side: int | None) -> UInt8[np.ndarray, "h w c"]:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _open(file: Path | BinaryIO, name: str) -> Image.Image:
+def _open(file: Path | bytes, name: str) -> Image.Image:
     try:
-        with Image.open(file) as image:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             image.load()
     except Exception as error:  # decoders meet broken bytes with any exception whatever
         raise Invalid(f"data.name: {name} is no readable image ({one_line(error)})") from error

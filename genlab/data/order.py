@@ -7,62 +7,64 @@ inside a compiled step alike. All arithmetic is in uint32, which wraps in the sa
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Integer, UInt32
+from jaxtyping import Array, Int, Integer, UInt32
 
 from genlab.errors import Invalid
 
-LARGEST = 2**27  # `_locate` multiplies an offset by 31
+LARGEST = 2**24  # `_locate` needs 120 n + 2**31 < 2**32
 ROUNDS = 24
 
 Words = UInt32[Array | np.ndarray, "..."]
-Integers = Integer[Array | np.ndarray, "..."]
 
 
-def example_index(seed: int, step: int | Integers, within: Integers, size: int, n: int) -> Words:
+def example_index(
+    seed: int, step: int | Int[Array, ""], within: Integer[Array | np.ndarray, "..."], size: int, n: int
+) -> Words:
     """Which of `n` examples is number `within` of iteration `step`, when every iteration takes `size` of them.
 
-    Example p = step * size + within of the whole run is element p mod n of the permutation of epoch p // n. That
-    product is never formed, so every `step` below 2**32 is exact. `within` holds integers from 0 to below 2**31, in any
-    shape; the result has that shape. jax arrays (traced or not) give a jax array, numpy arrays the same bits in numpy.
-    Raises `Invalid` unless 1 <= n <= 2**27.
+    Example p = step * size + within of the whole run is element p mod n of the permutation of epoch p // n, exactly for
+    every `step` below 2**31, however large p. `within` holds integers from 0 to below 2**31, in any shape, which is the
+    result's; a jax array (traced or not) gives a jax array, a numpy array with an int `step` the same bits in numpy.
+    Raises `Invalid` unless 1 <= n <= 2**24.
     """
     if not 1 <= n <= LARGEST:
         raise Invalid(f"data.name: {n} training examples; 1 to {LARGEST} are allowed")
-    xp = jnp if isinstance(step, jax.Array) or isinstance(within, jax.Array) else np
-    epoch, offset = _locate(xp.asarray(step).astype(xp.uint32), size, n)
-    offset = offset + xp.asarray(within).astype(xp.uint32)
-    return permute(seed, epoch + offset // np.uint32(n), offset % np.uint32(n), n)
+    epoch, offset = divmod(step * size, n) if isinstance(step, int) else _locate(step, size, n)
+    xp = jnp if isinstance(within, jax.Array) else np
+    offset = xp.asarray(offset, xp.uint32) + within.astype(xp.uint32)
+    return permute(seed, xp.asarray(epoch, xp.uint32) + offset // np.uint32(n), offset % np.uint32(n), n)
 
 
 def permute(seed: int, epoch: Words, x: Words, n: int) -> Words:
-    """Where the permutation of 0..n-1 keyed by (seed, epoch) takes x.
+    """Where the permutation of 0..n-1 keyed by (seed, epoch) takes x; n is at most 2**31.
 
     The swap-or-not shuffle of Hoang, Morris and Rogaway, "An Enciphering Scheme Based on a Card Shuffle" (2012): a
     round pairs x with K - x mod n and swaps the two or not, as one hashed bit of the pair says. It is a bijection for
     every n, without the cycle walking of a Feistel network, whose data-dependent loop would stall an accelerator.
     """
     xp = jnp if isinstance(x, jax.Array) else np
-    key = _mix(epoch + _mix(np.full(1, seed % 2**32, np.uint32)))
-    for _ in range(ROUNDS):
-        key = _mix(key + np.uint32(0x9E3779B9))
-        partner = (key % np.uint32(n) + np.uint32(n) - x) % np.uint32(n)
-        swap = _mix(xp.maximum(x, partner) + _mix(key)) >> np.uint32(31)
+    epoch_key = _mix(epoch + _mix(xp.full_like(epoch, seed % 2**32)))
+    keys = _mix(epoch_key[..., None] + np.arange(ROUNDS, dtype=np.uint32) * np.uint32(0x9E3779B9))
+    sums = keys % np.uint32(n)
+    for i in range(ROUNDS):
+        partner = sums[..., i] + np.uint32(n) - x
+        partner = xp.where(partner < n, partner, partner - np.uint32(n))
+        swap = _mix(xp.maximum(x, partner) ^ keys[..., i]) >> np.uint32(31)
         x = xp.where(swap == 1, partner, x)
     return x
 
 
-def _locate(step: Words, size: int, n: int) -> tuple[Words, Words]:
-    """(epoch, offset) of example step * size: its quotient (mod 2**32) and remainder by n.
+def _locate(step: Int[Array, ""], size: int, n: int) -> tuple[UInt32[Array, ""], UInt32[Array, ""]]:
+    """(epoch, offset) of example step * size, so that it is epoch * n + offset; offset is below 120 n, epoch mod 2**32.
 
-    Horner's rule over the hexadecimal digits of `step`; every intermediate is below 31 n, so nothing overflows.
+    The products are those of the hexadecimal digits of `step`, each divided by n ahead of time, in Python's integers.
     """
-    whole, rest = (np.uint32(part) for part in divmod(size, n))
-    epoch = offset = step & np.uint32(0)
-    for shift in range(28, -1, -4):
-        digit = step >> np.uint32(shift) & np.uint32(15)
-        offset = offset * np.uint32(16) + digit * rest
-        epoch = epoch * np.uint32(16) + digit * whole + offset // np.uint32(n)
-        offset = offset % np.uint32(n)
+    epoch = offset = jnp.uint32(0)
+    for shift in range(0, 32, 4):
+        whole, rest = divmod(size << shift, n)
+        digit = step.astype(jnp.uint32) >> shift & 15
+        epoch = epoch + digit * np.uint32(whole % 2**32)
+        offset = offset + digit * np.uint32(rest)
     return epoch, offset
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import difflib
 import importlib.util
-import io
 import logging
 import subprocess
 import sys
@@ -64,7 +63,7 @@ def _split(config: Data, source: Any, shape: tuple[int, ...], labelled: bool) ->
         x, label = np.empty((len(indices), *shape), np.uint8), np.zeros(len(indices), np.int32)
         for i, record in enumerate(source.__getitems__(indices.tolist())):
             fields = tf_example_pb2.Example.FromString(record).features.feature
-            file = io.BytesIO(fields["image"].bytes_list.value[0])
+            file = fields["image"].bytes_list.value[0]
             x[i] = decode(file, f"record {indices[i]} of {config.name}", mode, config.image_size)
             label[i] = fields["label"].int64_list.value[0] if labelled else 0
         return Examples(x, label)
@@ -82,8 +81,9 @@ def _prepared(config: Data) -> Any:
     try:
         builder = build()
     except tfds.core.DatasetNotFoundError as error:
-        near = difflib.get_close_matches(config.place, tfds.list_builders(with_community_datasets=False)) or ["mnist", "cifar10"]
-        raise Invalid(f"data.name: {config.name}; TFDS's names are allowed, such as {', '.join(near)}") from error
+        names = tfds.list_builders(with_community_datasets=False)
+        near = ", ".join(difflib.get_close_matches(config.place, names) or ["mnist", "cifar10"])
+        raise Invalid(f"data.name: {config.name}; a name of TFDS's catalogue is needed, such as {near}") from error
     except Exception as error:  # an unknown version or configuration of the set
         raise Invalid(f"data.name: {config.name}; {one_line(error)}") from error
     if builder.is_prepared():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int32, Integer, UInt8
@@ -22,6 +22,7 @@ class Examples(NamedTuple):
     label: Int32[np.ndarray, " n"]
 
 
+@runtime_checkable
 class Split(Protocol):
     """One split of a set. Reading is thread-safe; it may decode files, so keep what is needed twice."""
 

@@ -49,7 +49,8 @@ def held_points(config: Data, seed: int) -> Source:
     """Fixed draws for each split, of a stream of their own; training itself draws afresh (`feed.Points`)."""
     names = ("train", "validation", "test")
     keys = example_keys(jax.random.fold_in(jax.random.key(seed), STREAM), jnp.arange(len(names) * DRAWS))
-    x, label = (np.split(np.asarray(drawn), len(names)) for drawn in jax.jit(points, static_argnums=0)(config.place, keys))
-    splits: dict[str, Split] = {name: InMemory(Examples(*drawn)) for name, *drawn in zip(names, x, label, strict=True)}
+    drawn = jax.device_get(jax.jit(points, static_argnums=0)(config.place, keys))
+    x, label = (np.split(part, len(names)) for part in drawn)
+    splits: dict[str, Split] = {name: InMemory(Examples(*each)) for name, *each in zip(names, x, label, strict=True)}
     modes = len(centres(config.place)) if config.place in DEVIATION else 0
     return (2,), tuple(str(i) for i in range(modes)), splits

@@ -1,15 +1,21 @@
-"""Gradient penalties: how steep a critic is, and what a slope that is not the wanted one costs."""
+"""Gradient penalties: how steep a critic is at given points, and what a slope that is not the wanted one costs."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
-from genlab.kernels.random import Keys, uniform
+from genlab.errors import Invalid
+from genlab.kernels.random import Keys, normal, uniform
 
-Critic = Callable[[Float[Array, "batch ..."]], Float[Array, " batch"]]
+Points = Float[Array, "batch ..."]
+Critic = Callable[[Points], Float[Array, " batch"]]
+Where = Literal["interpolated", "real", "fake", "dragan", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -17,38 +23,180 @@ class Penalty:
     """A gradient penalty; the defaults are those of WGAN-GP (Gulrajani et al. 2017, Algorithm 1)."""
 
     weight: float = 10.0
-    """factor of the penalty in the critic's loss (lambda)"""
+    """factor of the penalty in the critic's loss (lambda); R1 and R2 with their gamma are weight gamma / 2, target 0"""
+    where: Where = "interpolated"
+    """points: interpolated (WGAN-GP), real (R1), fake (R2), dragan (real plus noise), mixed (real or fake, by a coin)"""
     target: float = 1.0
     """slope that costs nothing"""
+    one_sided: bool = False
+    """charge only slopes above the target"""
+    norm: float = 2.0
+    """order of the norm that makes a slope of a gradient, from 1 to inf"""
+    noise: float = 0.1
+    """standard deviation of the noise of dragan, in units of the data"""
+    interval: int = 1
+    """applied at every interval-th critic update, with interval times the weight"""
+    share: float = 1.0
+    """share of the batch it is computed on, in (0, 1]"""
+
+    def __post_init__(self):
+        if self.where not in get_args(Where):
+            raise Invalid(f"penalty.where: {self.where!r}; it is one of {', '.join(get_args(Where))}")
+        for name in ("weight", "target", "noise"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise Invalid(f"penalty.{name}: {value}; it is a finite number >= 0")
+        if not self.norm >= 1:
+            raise Invalid(f"penalty.norm: {self.norm}; it is a number from 1 to inf")
+        if self.interval < 1:
+            raise Invalid(f"penalty.interval: {self.interval}; it is a whole number >= 1")
+        if not 0 < self.share <= 1:
+            raise Invalid(f"penalty.share: {self.share}; it is a number in (0, 1]")
 
 
-def norm(x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
-    """Euclidean norm over ALL axes but the first; its gradient at zero is zero, and no epsilon bends it elsewhere."""
-    squared = jnp.sum(jnp.square(x.astype(jnp.float32)), axis=tuple(range(1, x.ndim)))
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+def gradient_norm(gradient: Points, order: float = 2.0) -> Float[Array, " batch"]:
+    """Norm over ALL axes but the first, in float32 or better.
+
+    It is exact wherever it is positive and has derivative 0 at zero: the root is guarded, no epsilon bends it.
+    """
+    size = jnp.abs(gradient.astype(_wide(gradient))).reshape(gradient.shape[0], -1)
+    if order == math.inf:
+        return jnp.max(size, axis=1)
+    total = jnp.sum(jnp.square(size) if order == 2 else size**order, axis=1)
+    safe = jnp.where(total > 0, total, 1)
+    return jnp.where(total > 0, jnp.sqrt(safe) if order == 2 else safe ** (1 / order), 0)
 
 
-def slopes(critic: Critic, x: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
+def value_and_slope(
+    critic: Critic, x: Points, order: float = 2.0
+) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+    """Scores of the examples and the norm of each one's input gradient, from one pass forward and one back.
+
+    The gradient of the SUM of the scores holds every example's own gradient as long as the critic does not couple
+    examples (see `coupled`). The points enter in float32 or better, whatever the critic computes in.
+    """
+    score, transpose = jax.vjp(critic, x.astype(_wide(x)))
+    (gradient,) = transpose(jnp.ones_like(score))
+    return score, gradient_norm(gradient, order)
+
+
+def slopes(critic: Critic, x: Points, order: float = 2.0) -> Float[Array, " batch"]:
     """Norm of the input gradient of each example's score."""
-    return norm(jax.grad(lambda x: jnp.sum(critic(x)))(x))
+    return value_and_slope(critic, x, order)[1]
 
 
-def interpolate(
-    real: Float[Array, "batch ..."], fake: Float[Array, "batch ..."], keys: Keys
-) -> Float[Array, "batch ..."]:
-    """`x_hat = epsilon real + (1 - epsilon) fake` with ONE epsilon per example from U[0, 1) (Algorithm 1, line 6)."""
-    epsilon = uniform(keys).reshape((-1,) + (1,) * (real.ndim - 1)).astype(real.dtype)
-    return epsilon * real + (1 - epsilon) * fake
+def interpolate(real: Points, fake: Points, keys: Keys) -> Points:
+    """Points on the straight lines from fake to real, ONE epsilon from U[0, 1) per example."""
+    epsilon = _per_example(uniform(keys), real)
+    return epsilon * real + (1 - epsilon) * fake  # Gulrajani et al. 2017, Algorithm 1, line 6
+
+
+def points(real: Points, fake: Points, keys: Keys, spec: Penalty) -> Float[Array, "points ..."]:
+    """Where the penalty looks, for the share of the batch it is computed on. Raises Invalid for unlike shapes."""
+    if real.shape != fake.shape:
+        raise Invalid(f"penalty: real examples {real.shape} and fake examples {fake.shape}; their shapes must be equal")
+    real, fake = real.astype(_wide(real)), fake.astype(_wide(fake))
+    if spec.share < 1:
+        chosen = _spread(real.shape[0], spec.share)
+        real, fake, keys = real[chosen], fake[chosen], keys[chosen]
+    match spec.where:
+        case "interpolated":
+            return interpolate(real, fake, keys)
+        case "real":
+            return real
+        case "fake":
+            return fake
+        case "dragan":  # Kodali et al. 2017, Algorithm 1: x + delta, delta from N(0, c I)
+            return real + spec.noise * normal(keys, real.shape[1:]).astype(real.dtype)
+        case "mixed":  # in the mean half of R1 plus R2
+            return jnp.where(_per_example(uniform(keys), real) < 0.5, real, fake)
+
+
+def cost(slope: Float[Array, " points"], spec: Penalty) -> Float[Array, " points"]:
+    """Penalty of each slope: `weight (slope - target)^2`.
+
+    Gulrajani et al. 2017, eq. 3 with target 1 (one-sided: appendix C); Mescheder et al. 2018, eqs. 9 and 10
+    (R1, R2) with target 0 and weight gamma / 2.
+    """
+    excess = slope - spec.target
+    return spec.weight * jnp.square(jnp.maximum(excess, 0) if spec.one_sided else excess)
 
 
 def gradient_penalty(
-    critic: Critic,
-    real: Float[Array, "batch ..."],
-    fake: Float[Array, "batch ..."],
-    keys: Keys,
-    spec: Penalty,
-) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
-    """Penalty of each example, weighted and unreduced, and the slopes it was computed from."""
-    slope = slopes(critic, interpolate(real, fake, keys))
-    return spec.weight * jnp.square(slope - spec.target), slope
+    critic: Critic, real: Points, fake: Points, keys: Keys, spec: Penalty, step: Int[Array, ""] | int = 0
+) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
+    """Penalty of each example it is computed on, weighted and unreduced, and the slopes it comes from.
+
+    `keys` must not serve another draw. `step` counts critic updates: where it is no multiple of `spec.interval` both
+    results are 0 and nothing is computed. The fake examples are constants only if the caller makes them so.
+    """
+    count = len(_spread(real.shape[0], spec.share))
+    dtype = _wide(real)
+
+    def penalised() -> tuple[jax.Array, jax.Array]:
+        slope = slopes(critic, points(real, fake, keys, spec), spec.norm)
+        return spec.interval * cost(slope, spec), slope
+
+    if spec.interval == 1:
+        return penalised()
+    return jax.lax.cond(step % spec.interval == 0, penalised, lambda: (jnp.zeros(count, dtype),) * 2)
+
+
+def statistics(slope: Float[Array, " points"]) -> dict[str, Float[Array, ""]]:
+    """Mean and standard deviation of slopes, under the names they are logged by."""
+    return {"slope_mean": jnp.mean(slope), "slope_std": jnp.std(slope)}
+
+
+def histogram(slope: Float[Array, " points"], limit: float = 2.0, bins: int = 20) -> Float[Array, " bins"]:
+    """Share of the slopes in each of `bins` equal bins over [0, limit]; steeper ones count in the last bin."""
+    counts, _ = jnp.histogram(jnp.minimum(slope, limit), bins=bins, range=(0.0, limit))
+    return counts / slope.shape[0]
+
+
+def coupled(critic: Critic, x: Points) -> Bool[Array, ""]:
+    """Whether the score of one example depends on another one, as under batch norm; such a critic has no slopes.
+
+    Moves the first example and looks at the others: the derivative of their scores by it is exactly zero in a critic
+    that treats examples one by one. Takes three examples or more, since batch norm of two is constant.
+    """
+    if x.shape[0] < 3:
+        raise Invalid(f"coupled: {x.shape[0]} examples; the test takes 3 or more")
+    others = jax.grad(lambda x: jnp.sum(jnp.sin(critic(x)[1:])))(x)  # a plain sum could cancel what couples them
+    return jnp.any(others[0] != 0)
+
+
+def contractive(
+    encoder: Callable[[Points], Float[Array, "batch latent"]], x: Points, keys: Keys | None = None
+) -> Float[Array, " batch"]:
+    """Squared Frobenius norm of each example's Jacobian (Rifai et al. 2011, eq. 1).
+
+    Without keys it is exact, at one backward pass per latent; with keys it is Hutchinson's unbiased estimate from one
+    random sign per latent, `E |v J|^2 = |J|^2`. The encoder must not couple examples.
+    """
+    latent, transpose = jax.vjp(encoder, x.astype(_wide(x)))
+    if keys is None:
+        axes = jnp.eye(latent.shape[1], dtype=latent.dtype)[:, None]
+        probes = jnp.broadcast_to(axes, (latent.shape[1], *latent.shape))
+    else:
+        probes = jnp.where(uniform(keys, latent.shape[1:]) < 0.5, -1, 1).astype(latent.dtype)[None]
+    (rows,) = jax.vmap(transpose)(probes)
+    return jnp.sum(jnp.square(rows), axis=(0, *range(2, rows.ndim)))
+
+
+def clip_weights(params, limit: float = 0.01):
+    """Every parameter clipped to [-limit, limit] (Arjovsky et al. 2017, Algorithm 1, line 7)."""
+    return jax.tree.map(lambda p: jnp.clip(p, -limit, limit), params)
+
+
+def _wide(x: Array) -> np.dtype:
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def _per_example(values: Float[Array, " batch"], x: Points) -> Float[Array, "batch ..."]:
+    return values.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
+
+
+def _spread(batch: int, share: float) -> np.ndarray:
+    """Indices of the share, evenly spread, so that a batch cut into equal parts for more devices keeps its choice."""
+    count = max(1, round(batch * share))
+    return np.arange(count) * batch // count

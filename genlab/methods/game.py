@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 
 Networks = dict[str, nnx.Module]
-Metrics = dict[str, Float[Array, ""]]
+Metrics = dict[str, Shaped[Array, ""]]
 Loss = Callable[[Networks, Batch | None, Keys], tuple[Float[Array, ""], Metrics]]
 
 

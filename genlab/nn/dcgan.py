@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import Conv, ConvTranspose, block, glorot
+from genlab.nn.layers import Conv, ConvTranspose, block, glorot, needs_bias
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -27,11 +27,13 @@ class Encoder(nnx.Module):
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         maps = sides(shape[0])
         channels = [shape[2]] + [net.width * 2**i for i in range(len(maps) - 1)]
+
+        def halve(a: int, b: int, norm: str) -> nnx.Sequential:
+            return block(Conv(a, b, KERNEL, STRIDE, bias=needs_bias(norm), rngs=rngs), norm, b, net.activation, rngs)
+
+        norms = ["none"] + [net.norm] * (len(channels) - 2)
         self.convolutions = nnx.Sequential(
-            *(
-                block(Conv(a, b, KERNEL, STRIDE, rngs=rngs), net.norm if i else "none", b, net.activation, rngs)
-                for i, (a, b) in enumerate(zip(channels[:-1], channels[1:], strict=True))
-            )
+            *(halve(a, b, norm) for a, b, norm in zip(channels[:-1], channels[1:], norms, strict=True))
         )
         self.output = nnx.Linear(maps[-1] ** 2 * channels[-1], features, kernel_init=glorot, rngs=rngs)
 
@@ -42,8 +44,8 @@ class Encoder(nnx.Module):
 class Upsample(nnx.Module):
     """Doubles the side by a transposed convolution, then crops to `side`, which is odd on the way to 28 pixels."""
 
-    def __init__(self, c_in: int, c_out: int, side: int, *, rngs: nnx.Rngs):
-        self.conv = ConvTranspose(c_in, c_out, KERNEL, STRIDE, rngs=rngs)
+    def __init__(self, c_in: int, c_out: int, side: int, *, bias: bool = True, rngs: nnx.Rngs):
+        self.conv = ConvTranspose(c_in, c_out, KERNEL, STRIDE, bias=bias, rngs=rngs)
         self.side = side
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c2"]:
@@ -57,13 +59,15 @@ class Decoder(nnx.Module):
         *finer, side = sides(shape[0])
         channels = [net.width * 2**i for i in range(len(finer))]
         self.seed = (side, side, channels[-1])
-        self.input = nnx.Linear(latent, side**2 * channels[-1], kernel_init=glorot, rngs=rngs)
+        bias = needs_bias(net.norm)
+        self.input = nnx.Linear(latent, side**2 * channels[-1], use_bias=bias, kernel_init=glorot, rngs=rngs)
         self.first = block(nnx.identity, net.norm, channels[-1], net.activation, rngs)
+
+        def double(a: int, b: int, to: int) -> nnx.Sequential:
+            return block(Upsample(a, b, to, bias=bias, rngs=rngs), net.norm, b, net.activation, rngs)
+
         self.blocks = nnx.Sequential(
-            *(
-                block(Upsample(channels[i], channels[i - 1], finer[i], rngs=rngs), net.norm, channels[i - 1], net.activation, rngs)
-                for i in reversed(range(1, len(finer)))
-            )
+            *(double(channels[i], channels[i - 1], finer[i]) for i in reversed(range(1, len(finer))))
         )
         self.output = Upsample(channels[0], shape[2], finer[0], rngs=rngs)
 

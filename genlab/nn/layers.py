@@ -12,7 +12,7 @@ from genlab.kernels import convolution
 
 AXIS = "data"  # the mapped axis of devices; batch statistics are means over it
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+ACTIVATIONS: dict[str, Callable] = {
     "relu": jax.nn.relu,
     "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
     "elu": jax.nn.elu,
@@ -36,30 +36,42 @@ def scaled_uniform(fan_in: int | float, fan_out: int | float) -> nnx.Initializer
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -limit, limit)
 
 
+def _shift(x: Float[Array, "b h w c"], bias: nnx.Param | None) -> Float[Array, "b h w c"]:
+    return x if bias is None else x + bias[...]
+
+
+def needs_bias(norm: str) -> bool:
+    """Whether a layer before this normalisation needs a bias.
+
+    Batch norm takes it out again: its gradient is rounding noise, which Adam would blow up to full steps.
+    """
+    return norm != "batch"
+
+
 class Conv(nnx.Module):
     """SAME convolution, channels last: (b, h, w, c_in) -> (b, ceil(h / stride), ceil(w / stride), c_out)."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, rngs: nnx.Rngs):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool = True, rngs: nnx.Rngs):
         init = scaled_uniform(c_in * kernel**2, c_out * kernel**2 / stride**2)
         self.kernel = nnx.Param(init(rngs.params(), (kernel, kernel, c_in, c_out)))
-        self.bias = nnx.Param(jnp.zeros(c_out))
+        self.bias = nnx.Param(jnp.zeros(c_out)) if bias else None
         self.stride = stride
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c2"]:
-        return convolution.conv(x, self.kernel[...], self.stride) + self.bias[...]
+        return _shift(convolution.conv(x, self.kernel[...], self.stride), self.bias)
 
 
 class ConvTranspose(nnx.Module):
     """Transpose of a SAME convolution: (b, h, w, c_in) -> (b, stride h, stride w, c_out)."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, rngs: nnx.Rngs):
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool = True, rngs: nnx.Rngs):
         init = scaled_uniform(c_in * kernel**2 / stride**2, c_out * kernel**2)
         self.kernel = nnx.Param(init(rngs.params(), (kernel, kernel, c_out, c_in)))
-        self.bias = nnx.Param(jnp.zeros(c_out))
+        self.bias = nnx.Param(jnp.zeros(c_out)) if bias else None
         self.stride = stride
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c2"]:
-        return convolution.conv_transpose(x, self.kernel[...], self.stride) + self.bias[...]
+        return _shift(convolution.conv_transpose(x, self.kernel[...], self.stride), self.bias)
 
 
 class LayerNorm(nnx.Module):
@@ -85,12 +97,10 @@ def batch_norm(features: int, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
     return nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, axis_name=AXIS, rngs=rngs)
 
 
-NORMS: dict[str, Callable[..., nnx.Module]] = {"batch": batch_norm, "layer": LayerNorm}
+NORMS: dict[str, Callable] = {"batch": batch_norm, "layer": LayerNorm}
 
 
-def block(
-    layer: Callable[[Array], Array], norm: str, features: int, activation: str, rngs: nnx.Rngs
-) -> nnx.Sequential:
+def block(layer: Callable, norm: str, features: int, activation: str, rngs: nnx.Rngs) -> nnx.Sequential:
     """layer -> normalisation (unless "none") -> activation."""
     norms = [] if norm == "none" else [NORMS[norm](features, rngs=rngs)]
     return nnx.Sequential(layer, *norms, ACTIVATIONS[activation])

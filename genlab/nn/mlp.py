@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import block, glorot, he
+from genlab.nn.layers import block, glorot, he, needs_bias
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 def _layers(net: "Net", n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Sequential:
     widths = [n_in] + [net.width] * net.depth
-    hidden = [
-        block(nnx.Linear(a, b, kernel_init=he, rngs=rngs), net.norm, b, net.activation, rngs)
-        for a, b in zip(widths[:-1], widths[1:], strict=True)
-    ]
-    return nnx.Sequential(*hidden, nnx.Linear(widths[-1], n_out, kernel_init=glorot, rngs=rngs))
+
+    def hidden(a: int, b: int) -> nnx.Sequential:
+        linear = nnx.Linear(a, b, use_bias=needs_bias(net.norm), kernel_init=he, rngs=rngs)
+        return block(linear, net.norm, b, net.activation, rngs)
+
+    blocks = [hidden(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)]
+    return nnx.Sequential(*blocks, nnx.Linear(widths[-1], n_out, kernel_init=glorot, rngs=rngs))
 
 
 class Encoder(nnx.Module):

@@ -81,16 +81,16 @@ class Progress:
         return (last - first) / max(end - start, 1e-9)
 
     def _status(self, took: str | None = None) -> str:
-        speed = self.speed()
-        parts = []
+        speed, parts = self.speed(), []
         if speed:
             images = tqdm.format_sizeof(speed * self.images_per_step)
-            left = tqdm.format_interval((self.total - self.step) / speed)
-            parts = [f"{tqdm.format_sizeof(speed)} it/s {images} img/s", f"{left} left"]
+            parts.append(f"{tqdm.format_sizeof(speed)} it/s {images} img/s")
         if took:
-            parts[1:] = [f"in {took}"]
-        losses = (f"{name.removesuffix('/loss')} {value:.3g}" for name, value in self._values.items())
-        return " ".join([*parts, *losses])
+            parts.append(f"in {took}")
+        elif speed:
+            parts.append(f"{tqdm.format_interval((self.total - self.step) / speed)} left")
+        parts += [f"{name.removesuffix('/loss')} {value:.3g}" for name, value in self._values.items()]
+        return " ".join(parts)
 
     def _draw(self, status: str) -> None:
         if self._bar is None:

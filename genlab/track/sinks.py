@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import secrets
 import sys
 import warnings
@@ -20,11 +21,12 @@ from genlab.track.folder import RunFolder
 Pixels = UInt8[np.ndarray, "rows columns 3"]
 
 INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
-FINISH_SECONDS = 60.0  # for the last uploads
+FINISH_SECONDS = 30.0  # for the last uploads
 
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 @runtime_checkable
 class Sink(Protocol):
     """Something that takes the record of a run."""
@@ -165,6 +167,7 @@ class Wandb:
 
 def _start(mode: str, init: dict[str, Any]) -> Any:
     """A W&B run, online if that is asked for and possible."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else its own telemetry prints, and holds up the exit
     import wandb
     from wandb.sdk.lib import wbauth
 
@@ -199,6 +202,7 @@ def _open(mode: Any, init: dict[str, Any]) -> Any:
         init_timeout=INIT_SECONDS,
         finish_timeout=FINISH_SECONDS,
         finish_timeout_raises=True,
+        x_transaction_log_flush_interval=1.0,  # of 15 s a SIGKILL would leave nothing
     )
     run = wandb.init(mode=mode, settings=settings, **init)
     run.define_metric("step")

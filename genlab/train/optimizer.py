@@ -30,7 +30,7 @@ def build(player: Player, iterations: int) -> optax.GradientTransformation:
     c = player.optimizer
     course = schedule(c, iterations)
 
-    def rate(count: Int[Array, ""]) -> Float[Array, ""]:
+    def rate(count: Int[Array, ""]) -> Float[Array, ""] | float:
         return course(count // player.plays)
 
     rules = {

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from genlab.methods.game import Method, Networks, Player
 from genlab.train import optimizer
@@ -18,9 +18,9 @@ Weights = dict[str, PyTree]  # by network
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """All that changes while training."""
+    """All that changes while training. Shapes may stand in for arrays."""
 
-    step: Int[Array, ""]  # iterations done
+    step: PyTree  # iterations done, an int32 scalar
     params: Weights  # what gradients move
     stats: Weights  # what networks update themselves: batch norm's averages
     optimizers: dict[str, PyTree]  # by player

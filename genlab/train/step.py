@@ -81,7 +81,7 @@ def _play(
         grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
         grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
         updates, moments = game.optimizers[player.name].update(grads, moments, own)
-        return (optax.apply_updates(own, updates), stats, moments), metrics | {"grad_norm": optax.global_norm(grads)}
+        return (optax.apply_updates(own, updates), stats, moments), metrics | {"grad_norm": optax.tree.norm(grads)}
 
     carry = (select(state.params, player.networks), select(state.stats, player.networks), state.optimizers[player.name])
     (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))

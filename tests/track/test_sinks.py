@@ -107,15 +107,24 @@ def test_the_tracker_hands_everything_to_every_sink(tmp_path):
 
 
 def read_wandb(path):
-    """The records of a `.wandb` file: a 7-byte header, then LevelDB's log format (32 KiB blocks of chunks)."""
+    """The records of the `.wandb` file of a finished run; its writer, another process, may take a moment longer."""
+    deadline = time.monotonic() + 20
+    while not (records := parse_wandb(path.read_bytes())) or not records[-1].HasField("exit"):
+        assert time.monotonic() < deadline, "the run has no end"
+        time.sleep(0.05)
+    return records
+
+
+def parse_wandb(data):
+    """A 7-byte header, then LevelDB's log format: chunks of at most a 32 KiB block, each with a header."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    data = path.read_bytes()
-    assert data[:4] == b":W&B"
+    assert data[:4] in (b":W&B", b"")
     at, parts, records = 7, [], []
     while at + 7 <= len(data):
-        if 32768 - at % 32768 < 7:  # no room for a chunk's header: the rest of the block is padding
-            at += 32768 - at % 32768
+        room = 32768 - at % 32768
+        if room < 7:  # too little for a chunk's header: padding
+            at += room
             continue
         _, size, kind = struct.unpack("<IHB", data[at : at + 7])
         parts.append(data[at + 7 : at + 7 + size])
@@ -131,7 +140,7 @@ def parts_of(folder):
 
 
 def history(records):
-    """Rows as logged, without what W&B adds."""
+    """Rows as logged, without what W&B adds; a picture is spread over `name/path` and the like."""
     rows = [record.history.item for record in records if record.HasField("history")]
     rows = [{item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in row} for row in rows]
     return [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
@@ -153,8 +162,8 @@ def test_an_offline_run_holds_the_same_names_steps_config_and_images(tmp_path, c
     records = read_wandb(path)
     logged = history(records)
     assert logged[:3] == [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-    assert logged[3]["step"] == 200 and logged[3]["samples"]["_type"] == "image-file"
-    picture = Image.open(path.parent / "files" / logged[3]["samples"]["path"])
+    assert logged[3]["step"] == 200 and logged[3]["samples/_type"] == "image-file"
+    picture = Image.open(path.parent / "files" / logged[3]["samples/path"])
     np.testing.assert_array_equal(np.asarray(picture), pixels())
     run = next(record.run for record in records if record.HasField("run"))
     assert (run.project, run.display_name) == ("genlab", "digits")
@@ -231,18 +240,17 @@ def test_a_start_that_fails_is_one_line(tmp_path, caplog):
 # Other machines: environments of a fresh process
 
 
-def train(tmp_path, mode, env, code="", close="tracker.close()"):
-    """Three rows from a process with nothing but `env`, on a terminal's worth of closed stdin."""
+def train(tmp_path, mode, env, end="tracker.close()"):
+    """Three rows from a process of its own, with a fresh home and no W&B settings but `env`."""
     program = f"""
 import os, sys, time
 import genlab.track.sinks as sinks
 from genlab.track.folder import RunFolder
 sinks.INIT_SECONDS = 1.0
 tracker = sinks.Wandb(RunFolder.create({str(tmp_path / "run")!r}), {mode!r}, "genlab", "digits", {{}})
-{code}
 for step in range(3):
     tracker.scalars(step, {{"a": 1.0}})
-{close}
+{end}
 """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     home = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc")}
@@ -303,3 +311,10 @@ def test_auto_obeys_the_user_s_own_wandb_mode(tmp_path, wish):
     done, folder, _ = train(tmp_path, "auto", {"WANDB_MODE": wish, "WANDB_API_KEY": "0" * 40})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert recorded(folder) == ([0, 1, 2] if wish == "offline" else [])
+
+
+def test_a_killed_run_keeps_its_rows(tmp_path):
+    done, folder, _ = train(tmp_path, "offline", {}, end="time.sleep(3); os.kill(os.getpid(), 9)")
+    assert done.returncode == -signal.SIGKILL
+    (path,) = parts_of(folder)
+    assert [row["step"] for row in history(parse_wandb(path.read_bytes()))] == [0, 1, 2]

@@ -1,0 +1,56 @@
+"""Eight simulated devices, and presets small enough to train in a second."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+
+from genlab.train import cli
+from genlab.train.config import Config
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+PRESETS = sorted(path.stem for path in cli.CONFIGS.glob("*.py"))
+
+
+def shrink(config: Config, steps: int = 2, **sections: dict) -> Config:
+    """A preset with narrow networks and short intervals, on one device; `sections` change it further."""
+    method = config.method
+    narrow = {
+        field.name: dataclasses.replace(getattr(method, field.name), width=8)
+        for field in dataclasses.fields(method)
+        if hasattr(getattr(method, field.name), "backbone")
+    }
+    changes: dict[str, dict] = {
+        "method": narrow,
+        "data": {"batch_size": 16},
+        "train": {"steps": steps, "validate_every": 2},
+        "checkpoint": {"every": 2},
+        "track": {"every": 1, "samples_every": 2, "wandb": "disabled"},
+        "parallel": {"devices": 1},
+    }
+    for section, values in sections.items():
+        changes[section] |= values
+    return dataclasses.replace(
+        config, **{name: dataclasses.replace(getattr(config, name), **values) for name, values in changes.items()}
+    )
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Config]:
+    """`tiny("wgan_gp", steps=4, data={"batch_size": 8})`: a shrunken preset."""
+    return lambda name, steps=2, **sections: shrink(cli.preset(name), steps, **sections)
+
+
+@pytest.fixture(params=PRESETS)
+def preset(request: pytest.FixtureRequest) -> str:
+    """Every preset's name in turn."""
+    return request.param
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).resolve().parents[1]

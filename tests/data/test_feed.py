@@ -1,0 +1,148 @@
+"""Every feed gives the same bits, from any step and on any number of devices."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genlab.data import Data, load, make_feed, to_float, to_uint8
+from genlab.data.feed import Resident, Stream
+from genlab.errors import Invalid
+from genlab.kernels.random import example_keys
+
+READS, BATCH = 3, 8
+DRAWS: dict = {}  # each feed compiled once
+
+
+@pytest.fixture
+def config(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "x.npz", rng.integers(0, 256, (50, 8, 9, 3), np.uint8), labels=np.arange(50))
+    return Data(f"npz:{tmp_path / 'x.npz'}", batch_size=BATCH, dequantise=True, flip=True)
+
+
+def _feed(config, kind, devices, seed=4):
+    config = replace(config, resident_mb=0 if kind is Stream else 1)
+    feed = make_feed(config, load(config, seed=1), seed, READS, devices)
+    assert isinstance(feed, kind)
+    return feed
+
+
+def _iteration(feed, step, devices):
+    """All batches of one iteration, put together from the devices' shares."""
+    draw = DRAWS.setdefault(feed, jax.jit(feed.draw))
+    arrays, share, reads = feed.arrays(step), BATCH // devices, []
+    for read in range(READS):
+        keys = example_keys(jax.random.fold_in(jax.random.key(step), read), jnp.arange(BATCH))
+        parts = []
+        for d in range(devices):
+            here = arrays if feed.axis is None else jax.tree.map(lambda a, d=d: jnp.asarray(a[d]), arrays)
+            index = jnp.arange(d * share, (d + 1) * share)
+            parts.append(draw(here, jnp.int32(step), jnp.int32(read), index, keys[index]))
+        reads.append(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts))
+    return reads
+
+
+def _same(one, other):
+    for a, b in zip(one, other, strict=True):
+        assert a.x.dtype == np.float32 and a.x.shape == (BATCH, 8, 9, 3)
+        assert (a.x == b.x).all() and (a.label == b.label).all()
+
+
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_resident_and_stream_are_bitwise_equal(config, devices):
+    reference, resident, stream = (
+        _feed(config, kind, d) for kind, d in ((Resident, 1), (Resident, 1), (Stream, devices))
+    )
+    for step in (0, 1, 2, 3):  # 24 examples an iteration, 40 an epoch: some iterations straddle two
+        expected = _iteration(reference, step, 1)
+        _same(expected, _iteration(resident, step, devices))
+        _same(expected, _iteration(stream, step, devices))
+    stream.close()
+
+
+def test_any_first_step_and_order(config):
+    through = _feed(config, Stream, 1)
+    expected = {step: _iteration(through, step, 1) for step in range(9)}
+    through.close()
+    for step in (7, 8, 3):  # a resumed run, its next step, and back
+        _same(expected[step], _iteration(through, step, 1))
+    through.close()
+    through.close()
+    late = _feed(config, Stream, 1)
+    _same(expected[7], _iteration(late, 7, 1))
+    late.close()
+
+
+def test_an_epoch_is_the_training_split_once(config):
+    dataset = load(config, seed=1)
+    feed = _feed(config, Resident, 1)
+    labels = np.concatenate([batch.label for step in range(5) for batch in _iteration(feed, step, 1)])
+    expected = np.sort(dataset.train.read(np.arange(40)).label)
+    for epoch in labels.reshape(-1, 40):
+        assert (np.sort(epoch) == expected).all()
+    assert (labels[:40] != labels[40:80]).any()
+
+
+def test_the_seed_orders(config):
+    one, other = (_iteration(_feed(config, Resident, 1, seed), 0, 1)[0].label for seed in (0, 1))
+    assert (one != other).any()
+
+
+def test_a_batch_may_exceed_the_set(tmp_path):
+    np.savez(tmp_path / "x.npz", np.zeros((3, 8, 8), np.uint8), labels=np.arange(3))
+    config = Data(f"npz:{tmp_path / 'x.npz'}", batch_size=9, validation=0.0, test=0.0)
+    feed = make_feed(config, load(config, 0), 0, 1, 1)
+    keys = example_keys(jax.random.key(0), jnp.arange(9))
+    batch = feed.draw(feed.arrays(0), jnp.int32(0), jnp.int32(0), jnp.arange(9), keys)
+    assert (np.bincount(batch.label) == 3).all()
+
+
+def test_batch_divides_by_devices(config):
+    with pytest.raises(Invalid, match="data.batch_size: 8; multiples of the 3 devices are allowed"):
+        make_feed(config, load(config, 1), 0, READS, 3)
+
+
+@pytest.mark.parametrize("resident_mb", [0, 1])
+def test_a_broken_image_is_named(tmp_path, paint, resident_mb):
+    paint("0.png")
+    (tmp_path / "1.png").write_bytes(b"broken")
+    config = Data(f"folder:{tmp_path}", image_size=8, batch_size=2, validation=0.0, test=0.0, resident_mb=resident_mb)
+    with pytest.raises(Invalid, match=r"1\.png is no readable image"):
+        feed = make_feed(config, load(config, 0), 0, 1, 1)
+        try:
+            feed.arrays(0)
+        finally:
+            feed.close()
+
+
+def _grey():
+    return jnp.arange(256, dtype=jnp.uint8).reshape(4, 8, 8, 1), example_keys(jax.random.key(0), jnp.arange(4))
+
+
+def test_scaling_and_its_inverse():
+    images, keys = _grey()
+    x = to_float(images, keys, Data())
+    assert float(x.min()) == -1 and float(x.max()) == 1
+    assert np.abs(np.asarray(x) - (np.asarray(images) / 127.5 - 1)).max() < 1e-7
+    assert (to_uint8(x) == images).all() and (to_uint8(np.asarray(x)) == images).all()
+    assert to_uint8(jnp.array([-3.0, 1.5])).tolist() == [0, 255]
+
+
+def test_dequantisation_fills_each_level():
+    images, keys = _grey()
+    x = np.asarray(to_float(images, keys, Data(dequantise=True)))
+    noise = (x + 1) * 128 - np.asarray(images)
+    assert noise.min() >= 0 and noise.max() <= 1 and abs(noise.mean() - 0.5) < 6 / np.sqrt(12 * 256)
+    assert len(np.unique(noise)) > 250 and x.min() >= -1 and x.max() <= 1
+
+
+def test_flips_mirror_half_of_the_images():
+    images = jnp.tile(jnp.arange(8, dtype=jnp.uint8)[None, None, :, None], (1000, 8, 1, 1))
+    x = to_float(images, example_keys(jax.random.key(1), jnp.arange(1000)), Data(flip=True))
+    plain = to_float(images[:1], example_keys(jax.random.key(1), jnp.arange(1)), Data())[0]
+    mirrored = np.array([bool((image == plain[:, ::-1]).all()) for image in np.asarray(x)])
+    same = np.array([bool((image == plain).all()) for image in np.asarray(x)])
+    assert (mirrored ^ same).all() and abs(mirrored.mean() - 0.5) < 0.1

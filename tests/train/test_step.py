@@ -1,0 +1,130 @@
+"""The compiled step: what it may change, on what its result may depend, and that it compiles once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genlab.data.feed import make_feed
+from genlab.data.sources import load
+from genlab.nn.network import Net
+from genlab.train import spmd
+from genlab.train.state import Game
+from genlab.train.step import indices, make_step
+
+
+def bitwise(a, b) -> None:
+    """Equal trees, bit for bit."""
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+class Bench:
+    """A game and its compiled step, outside the loop."""
+
+    def __init__(self, config):
+        dataset = load(config.data, config.train.seed)
+        self.devices = spmd.pick(config.parallel, config.data.batch_size)
+        self.game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
+        self.feed = make_feed(config.data, dataset, config.train.seed, self.game.reads, len(self.devices))
+        self.index = spmd.scatter(indices(config.data.batch_size, len(self.devices)), self.devices)
+        step = make_step(self.game, self.feed, config.train.ema)
+        self.step = spmd.spread(step, self.devices, config.parallel.mapper, self.feed.axis)
+
+    def init(self):
+        return spmd.replicate(self.game.init(), self.devices)
+
+    def run(self, state, *lengths):
+        at = int(state.step)
+        for n in lengths:
+            state, metrics = self.step(state, self.feed.arrays(at), self.index, np.int32(n))
+            metrics = jax.device_get(metrics)
+            at += n
+        return jax.device_get(state), metrics
+
+
+@pytest.mark.parametrize("mapper", ["pmap", "shard_map"])
+@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("name", ["wgan_gp", "gan", "ae"])
+def test_devices_and_mappers_agree(tiny, name, devices, mapper):
+    """1e-5 after 3 iterations: only the order of sums over the batch differs. Batch norm in the generator included."""
+    norm = {} if name == "ae" else {"generator": Net(width=8, norm="batch")}
+    one = Bench(tiny(name, method=norm))
+    many = Bench(tiny(name, method=norm, parallel={"devices": devices, "mapper": mapper}))
+    expected, seen = one.run(one.init(), 3), many.run(many.init(), 3)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), expected, seen)
+
+
+def test_cutting_a_run_into_calls_changes_nothing(tiny, preset):
+    bench = Bench(tiny(preset))
+    bitwise(bench.run(bench.init(), 5), bench.run(bench.init(), 1, 2, 2))
+
+
+def test_the_seed_decides_everything(tiny):
+    first, again, other = (Bench(tiny("wgan_gp", train={"seed": seed})) for seed in (0, 0, 1))
+    state = first.run(first.init(), 2)[0]
+    bitwise(state, again.run(again.init(), 2)[0])
+    differs = jax.tree.map(lambda a, b: (np.asarray(a) != np.asarray(b)).any(), state.params, other.run(other.init(), 2)[0].params)
+    assert any(jax.tree.leaves(differs))
+
+
+def test_it_compiles_once(tiny):
+    bench = Bench(tiny("wgan_gp"))
+    traces = []
+    counted = make_step(bench.game, bench.feed, 0.9)
+
+    def step(*arguments):
+        traces.append(1)
+        return counted(*arguments)
+
+    bench.step = spmd.spread(step, bench.devices, "pmap", bench.feed.axis)
+    bench.run(bench.init(), 1, 2, 3, 1)
+    assert len(traces) == 1
+
+
+def test_the_average_follows_its_formula(tiny):
+    """ema_t = d ema + (1 - d) params with d = min(0.5, (1 + t) / (10 + t)) for t = 0, 1."""
+    bench = Bench(tiny("wgan_gp", train={"ema": 0.5}))
+    start = jax.device_get(bench.init())
+    after = [bench.run(bench.init(), n)[0] for n in (1, 2)]
+    first = jax.tree.map(lambda e, p: 0.1 * e + 0.9 * p, start.params["generator"], after[0].params["generator"])
+    second = jax.tree.map(lambda e, p: 2 / 11 * e + 9 / 11 * p, first, after[1].params["generator"])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second, after[1].ema["params"]["generator"])
+
+
+def test_a_player_moves_only_its_own_networks(tiny):
+    """With the generator's learning rate next to nothing the critic still learns, and nothing else changes."""
+    config = tiny("wgan_gp")
+    still = {"generator_optimizer": type(config.method.generator_optimizer)(name="sgd", learning_rate=1e-30)}
+    bench = Bench(tiny("wgan_gp", method=still))
+    start, after = jax.device_get(bench.init()), bench.run(bench.init(), 2)[0]
+    bitwise(start.params["generator"], after.params["generator"])
+    moved = jax.tree.map(lambda a, b: (a != b).any(), start.params["critic"], after.params["critic"])
+    assert any(jax.tree.leaves(moved))
+
+
+def test_it_stops_at_the_first_metric_that_is_not_finite(tiny):
+    """An infinite learning rate spoils the parameters in iteration 1; iteration 2 shows it, and is the last."""
+    config = tiny("vae", method={"optimizer": type(tiny("vae").method.optimizer)(name="sgd", learning_rate=1e38)})
+    bench = Bench(config)
+    state, metrics = bench.run(bench.init(), 50)
+    assert int(state.step) == metrics["step"] < 5
+    assert not np.isfinite([value for value in metrics.values()]).all()
+
+
+def test_every_play_sees_fresh_examples_and_noise(tiny):
+    """Peers reuse one batch, or one key, for all critic updates of an iteration (GANs-JAX); here no two plays share."""
+    config = tiny("wgan_gp", method={"n_critic": 3})
+    seen = []
+
+    def loss(networks, batch, keys):
+        jax.debug.callback(lambda x, k: seen.append((x, k)), batch.x, jax.random.key_data(keys))
+        return jnp.zeros(()) + networks["critic"](batch.x).mean(), {}
+
+    object.__setattr__(config.method, "critic_loss", loss)
+    bench = Bench(config)
+    bench.run(bench.init(), 2)
+    jax.effects_barrier()
+    assert len(seen) == 6
+    assert len(np.unique(np.concatenate([k for _, k in seen]), axis=0)) == 6 * 16  # a key per play and example
+    pixels = np.concatenate([x for x, _ in seen]).reshape(6 * 16, -1)
+    assert len(np.unique(pixels, axis=0)) == 6 * 16  # no example twice within an epoch
