@@ -1,6 +1,7 @@
 """Eight simulated devices, and presets small enough to train in a second."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from genlab.train import cli
 from genlab.train.config import Config
 
 jax.config.update("jax_num_cpu_devices", 8)
+# the same small programs are compiled again and again: once is enough for one session
+jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="genlab-tests-"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 PRESETS = sorted(path.stem for path in cli.CONFIGS.glob("*.py"))
 

@@ -66,8 +66,13 @@ def make_feed(config: Data, dataset: Dataset, seed: int, reads: int, devices: in
     if config.kind == "points":
         return Points(config.place)
     if len(dataset.train) * int(np.prod(dataset.shape)) <= config.resident_mb * 2**20:
-        return Resident(config, dataset.train, seed, reads, devices)
-    return Stream(config, dataset.train, seed, reads, devices)
+        return Resident(config, dataset.train, dataset.shape, seed, reads, devices)
+    return Stream(config, dataset.train, dataset.shape, seed, reads, devices)
+
+
+def _flat(examples: Examples) -> Examples:
+    """Images as rows of pixels, which XLA on CPU gathers five times faster than (h, w, 1)."""
+    return Examples(examples.x.reshape(len(examples.x), -1), examples.label)
 
 
 class Resident:
@@ -76,11 +81,11 @@ class Resident:
     axis: ClassVar[int | None] = None
     single: ClassVar[bool] = False
 
-    def __init__(self, config: Data, split: Split, seed: int, reads: int, devices: int):
-        self._config, self._seed, self._reads, self._n = config, seed, reads, len(split)
+    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], seed: int, reads: int, devices: int):
+        self._config, self._shape, self._seed, self._reads, self._n = config, shape, seed, reads, len(split)
         mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("data",))
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._examples = jax.device_put(split.read(np.arange(len(split))), everywhere)
+        self._examples = jax.device_put(_flat(split.read(np.arange(len(split)))), everywhere)
 
     def arrays(self, step: int) -> Examples:
         return self._examples
@@ -88,7 +93,7 @@ class Resident:
     def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
         size = self._config.batch_size
         rows = example_index(self._seed, step, read * size + index, self._reads * size, self._n)
-        return Batch(to_float(arrays.x[rows], keys, self._config), arrays.label[rows])
+        return Batch(to_float(arrays.x[rows].reshape(-1, *self._shape), keys, self._config), arrays.label[rows])
 
     def close(self) -> None:
         pass
@@ -110,7 +115,7 @@ class Iterations:
     def __getitem__(self, step: Any) -> Examples:
         size = self.reads * self.config.batch_size
         rows = example_index(self.seed, int(step), np.arange(size), size, len(self.split))
-        examples = self.split.read(np.asarray(rows))
+        examples = _flat(self.split.read(np.asarray(rows)))
 
         def by_device(x: np.ndarray) -> np.ndarray:
             return np.moveaxis(x.reshape(self.reads, self.devices, -1, *x.shape[1:]), 1, 0)
@@ -124,8 +129,8 @@ class Stream:
     axis: ClassVar[int | None] = 0
     single: ClassVar[bool] = True
 
-    def __init__(self, config: Data, split: Split, seed: int, reads: int, devices: int):
-        self._config = config
+    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], seed: int, reads: int, devices: int):
+        self._config, self._shape = config, shape
         self._source = Iterations(config, split, seed, reads, devices)
         self._next = -1
         self._iterator: Any = None
@@ -145,7 +150,8 @@ class Stream:
         self._iterator = iter(steps.to_iter_dataset(options))
 
     def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
-        return Batch(to_float(arrays.x[read], keys, self._config), arrays.label[read])
+        images = arrays.x[read].reshape(-1, *self._shape)
+        return Batch(to_float(images, keys, self._config), arrays.label[read])
 
     def close(self) -> None:
         if self._iterator is not None:
@@ -185,6 +191,6 @@ def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> F
     return x
 
 
-def to_uint8(x: Float[Array | np.ndarray, "*shape"]) -> UInt8[Array, "*shape"]:
-    """Images in [-1, 1] as 0..255, rounded; what lies outside is clipped."""
-    return jnp.clip(jnp.round((jnp.asarray(x) + 1) * 127.5), 0, 255).astype(jnp.uint8)
+def to_uint8(x: Float[Array | np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Images in [-1, 1] as 0..255 on the host, rounded; what lies outside is clipped."""
+    return np.clip(np.round((np.asarray(x) + 1) * 127.5), 0, 255).astype(np.uint8)

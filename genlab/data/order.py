@@ -29,10 +29,11 @@ def example_index(
     """
     if not 1 <= n <= LARGEST:
         raise Invalid(f"data.name: {n} training examples; 1 to {LARGEST} are allowed")
-    epoch, offset = divmod(step * size, n) if isinstance(step, int) else _locate(step, size, n)
     xp = jnp if isinstance(within, jax.Array) else np
+    epoch, offset = divmod(step * size, n) if isinstance(step, int) else _locate(step, size, n)
+    epoch = xp.uint32(epoch % 2**32) if isinstance(step, int) else epoch
     offset = xp.asarray(offset, xp.uint32) + within.astype(xp.uint32)
-    return permute(seed, xp.asarray(epoch, xp.uint32) + offset // np.uint32(n), offset % np.uint32(n), n)
+    return permute(seed, epoch + offset // np.uint32(n), offset % np.uint32(n), n)
 
 
 def permute(seed: int, epoch: Words, x: Words, n: int) -> Words:
@@ -42,6 +43,8 @@ def permute(seed: int, epoch: Words, x: Words, n: int) -> Words:
     round pairs x with K - x mod n and swaps the two or not, as one hashed bit of the pair says. It is a bijection for
     every n, without the cycle walking of a Feistel network, whose data-dependent loop would stall an accelerator.
     """
+    if n == 1:  # XLA on CPU fails to compile the rounds where it knows that every x is 0
+        return x
     xp = jnp if isinstance(x, jax.Array) else np
     epoch_key = _mix(epoch + _mix(xp.full_like(epoch, seed % 2**32)))
     keys = _mix(epoch_key[..., None] + np.arange(ROUNDS, dtype=np.uint32) * np.uint32(0x9E3779B9))

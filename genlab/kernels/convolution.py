@@ -2,7 +2,7 @@
 
 The convolution, its input gradient and its weight gradient are one primitive: each is linear in either operand, and its
 transposes are the other two. So derivatives of any order, forward or reverse, are made of the same three operations,
-and each of these is lowered to the form that is fastest on its platform: XLA's own on GPU and TPU, `forms.cpu` on a CPU.
+and each of these is lowered to the form that is fastest on its platform: XLA's own on GPU and TPU, `forms.cpu` on CPU.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ Padding = Literal["SAME", "VALID"]
 
 def conv(
     x: Float[Array, "batch height width inputs"],
-    w: Float[Array, "kh kw inputs outputs"],
+    w: Float[Array, "kh kw _ outputs"],
     stride: int = 1,
     padding: Padding = "SAME",
 ) -> Float[Array, "batch out_height out_width outputs"]:
@@ -39,7 +39,7 @@ def conv(
 
 def conv_transpose(
     x: Float[Array, "batch height width inputs"],
-    w: Float[Array, "kh kw outputs inputs"],
+    w: Float[Array, "kh kw outputs _"],
     stride: int = 1,
 ) -> Float[Array, "batch out_height out_width outputs"]:
     """The exact linear transpose of `conv(., w, stride)` from images of side `stride * side`.

@@ -117,14 +117,14 @@ def phases(geometry: Geometry, w: Tensor, y: Tensor) -> Tensor:
 def exchanged(geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
     """Weight gradient as a forward convolution in which batch and channels change places, a few images at a time.
 
-    About 1,024 pixels of y in a chunk feed the matrix unit and still fit the caches; 32 chunks bound the program.
+    About 1,024 pixels of y in a chunk feed the matrix unit and still fit the caches; 16 chunks bound the program.
     """
     stride, kernel, low = geometry.stride, geometry.kernel, [low for low, _ in geometry.padding]
     if stride == 1 and y.shape[3] < x.shape[3]:  # the operand with more channels makes the better kernel
         margins = tuple((kernel[i] - 1 - low, kernel[i] - 1 - high) for i, (low, high) in enumerate(geometry.padding))
         swapped = geometry._replace(image=geometry.output, padding=margins)
         return exchanged(swapped, y, x)[::-1, ::-1].swapaxes(2, 3)
-    size = max(1024 // math.prod(geometry.output), -(-y.shape[0] // 32), 1)
+    size = max(1024 // math.prod(geometry.output), -(-y.shape[0] // 16), 1)
     # pads, or cuts, so that the image ends where its last window does
     ends = [(geometry.output[i] - 1) * stride + kernel[i] - geometry.image[i] - low[i] for i in (0, 1)]
     convolve = partial(

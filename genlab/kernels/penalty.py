@@ -25,7 +25,7 @@ class Penalty:
     weight: float = 10.0
     """factor of the penalty in the critic's loss (lambda); R1 and R2 with their gamma are weight gamma / 2, target 0"""
     where: Where = "interpolated"
-    """points: interpolated (WGAN-GP), real (R1), fake (R2), dragan (real plus noise), mixed (real or fake, by a coin)"""
+    """points: interpolated (WGAN-GP), real (R1), fake (R2), dragan (real plus noise), mixed (real or fake by a coin)"""
     target: float = 1.0
     """slope that costs nothing"""
     one_sided: bool = False
@@ -91,7 +91,7 @@ def interpolate(real: Points, fake: Points, keys: Keys) -> Points:
     return epsilon * real + (1 - epsilon) * fake  # Gulrajani et al. 2017, Algorithm 1, line 6
 
 
-def points(real: Points, fake: Points, keys: Keys, spec: Penalty) -> Float[Array, "points ..."]:
+def points(real: Points, fake: Float[Array, "..."], keys: Keys, spec: Penalty) -> Float[Array, "points ..."]:
     """Where the penalty looks, for the share of the batch it is computed on. Raises Invalid for unlike shapes."""
     if real.shape != fake.shape:
         raise Invalid(f"penalty: real examples {real.shape} and fake examples {fake.shape}; their shapes must be equal")
@@ -123,7 +123,12 @@ def cost(slope: Float[Array, " points"], spec: Penalty) -> Float[Array, " points
 
 
 def gradient_penalty(
-    critic: Critic, real: Points, fake: Points, keys: Keys, spec: Penalty, step: Int[Array, ""] | int = 0
+    critic: Critic,
+    real: Points,
+    fake: Float[Array, "..."],
+    keys: Keys,
+    spec: Penalty,
+    step: Int[Array, ""] | int = 0,
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
     """Penalty of each example it is computed on, weighted and unreduced, and the slopes it comes from.
 

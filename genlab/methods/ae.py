@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, squash
+from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder, encoder
 
@@ -72,8 +72,8 @@ class AE(Encoding):
     def loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
         z = self.encode(networks, batch.x)
         networks["codes"].update(z)
-        loss = squared_error(batch.x, self.decode(networks, z)).mean()
-        return loss, {"rmse": jnp.sqrt(loss / batch.x[0].size)}
+        errors = squared_error(batch.x, self.decode(networks, z))
+        return errors.mean(), {"rmse": jnp.sqrt(batch_mean(errors) / batch.x[0].size)}
 
     def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
         return networks["encoder"](x)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float, Shaped
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
+from genlab.nn.layers import AXIS
 
 Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, ""]]
@@ -117,3 +119,8 @@ class Encoding(Method):
 def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
     """A network's output to data: tanh for images, which lie in [-1, 1]; points are unbounded."""
     return jnp.tanh(x) if x.ndim == 4 else x
+
+
+def batch_mean(values: Float[Array, " b"]) -> Float[Array, ""]:
+    """The mean over the whole batch, that of all devices; for metrics that are no means themselves. No gradient."""
+    return jax.lax.pmean(jax.lax.stop_gradient(values).mean(), AXIS)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -13,7 +14,7 @@ from genlab.kernels.penalty import Penalty, gradient_penalty
 from genlab.kernels.random import Keys, fold
 from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Metrics, Networks, Optimizer, Player
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, batch_mean
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -64,7 +65,7 @@ class WGANGP(Adversarial):
             "wasserstein": -distance,
             "penalty": penalty,
             "slope_mean": slopes.mean(),
-            "slope_std": slopes.std(),
+            "slope_std": jnp.sqrt(batch_mean(jnp.square(slopes - batch_mean(slopes)))),
         }
 
     def generator_loss(self, networks: Networks, batch: None, keys: Keys) -> tuple[Float[Array, ""], Metrics]:

@@ -1,7 +1,9 @@
 """Checkpoints by Orbax: asynchronous, atomic, the newest few and the best one kept. The only file that knows Orbax."""
 
 import contextlib
+import json
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +31,26 @@ class Checkpoint:
 
 
 class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
-    """The checkpoints of one run, by step."""
+    """The checkpoints of one run, by step.
+
+    Raises:
+        Invalid: a checkpoint's own records are damaged; `mend` sets such ones aside.
+    """
 
     def __init__(self, folder: Path, keep: int = 1):
         policies = ocp.training.preservation_policies
         best = policies.BestN(  # the lowest validation metric; a checkpoint saved in haste has none and is not the best
             get_metric_fn=lambda metrics: metrics["monitor"], reverse=True, n=1, keep_checkpoints_without_metrics=False
         )
-        self._checkpointer = ocp.training.Checkpointer(
-            folder.resolve(),
-            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
-            cleanup_tmp_directories=True,
-        )
+        self._folder = folder.resolve()
+        try:
+            self._checkpointer = ocp.training.Checkpointer(
+                self._folder,
+                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+                cleanup_tmp_directories=True,
+            )
+        except ValueError as error:
+            raise Invalid(f"checkpoints: {folder} holds a damaged one ({error}); train on to set it aside") from None
 
     def __exit__(self, *_: object) -> None:
         self._checkpointer.close()
@@ -55,8 +65,6 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
 
         `monitor` is the validation metric, lower is better, by which the best checkpoint is kept.
         """
-        if step in self.steps:
-            return
         metrics = None if monitor is None else {"monitor": monitor}
         self._checkpointer.save_checkpointables_async(step, {"state": state}, metrics=metrics, force=True)
 
@@ -65,28 +73,56 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         self._checkpointer.wait()
 
     def load(self, step: int, abstract: PyTree) -> PyTree:
-        """The state saved at `step`, in the structure, types and placement of `abstract`."""
-        return self._checkpointer.load_checkpointables(step, {"state": abstract})["state"]
-
-    def latest(self, abstract: PyTree) -> tuple[int, PyTree] | None:
-        """The newest checkpoint that can be read, with its step; damaged ones are reported, removed and passed over.
+        """The state saved at `step`, in the structure, types and placement of `abstract`.
 
         Raises:
-            Invalid: there are checkpoints, but none can be read.
+            Invalid: it cannot be read.
+        """
+        try:
+            return jax.block_until_ready(self._checkpointer.load_checkpointables(step, {"state": abstract})["state"])
+        except Exception as error:  # whatever a damaged file makes its reader raise
+            raise Invalid(f"checkpoints: that of step {step} cannot be read ({_first_line(error)})") from error
+
+    def latest(self, abstract: PyTree) -> tuple[int, PyTree] | None:
+        """The newest checkpoint that can be read, with its step; damaged ones are set aside and passed over.
+
+        Raises:
+            Invalid: there are checkpoints, but none can be read: more likely the wrong reader than damage.
         """
         steps = self.steps
         for step in reversed(steps):
             try:
-                state = jax.block_until_ready(self.load(step, abstract))
-            except Exception as error:  # whatever a damaged file makes its reader raise
-                logger.warning("checkpoint %d is damaged (%s)", step, str(error).strip().split("\n")[0][:120])
+                state = self.load(step, abstract)
+            except Invalid as error:
+                logger.warning("%s", error)
                 continue
             for damaged in steps[steps.index(step) + 1 :]:
-                self._checkpointer.delete(damaged)
+                _set_aside(self._folder / str(damaged))
+            self._checkpointer.reload()
             return step, state
         if steps:
-            raise Invalid(f"checkpoints: none of {steps} can be read; delete the folder to start anew")
+            raise Invalid(f"checkpoints: none of {steps} in {self._folder} can be read; use another --run-dir")
         return None
+
+
+def mend(folder: Path) -> None:
+    """Set aside the checkpoints whose own records are cut short; Orbax refuses a whole folder for one of them."""
+    for step in (path for path in folder.glob("[0-9]*") if path.is_dir()):
+        records = [step / "_CHECKPOINT_METADATA", step / "metrics" / "metrics"]
+        try:
+            for record in (path for path in records if path.exists()):
+                json.loads(record.read_text())
+        except ValueError as error:
+            logger.warning("checkpoints: that of step %s is damaged (%s)", step.name, error)
+            _set_aside(step)
+
+
+def _set_aside(step: Path) -> None:
+    step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:120] or type(error).__name__
 
 
 def abstract(state: PyTree, sharding: jax.sharding.Sharding) -> PyTree:

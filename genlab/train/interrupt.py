@@ -2,7 +2,6 @@
 
 import signal
 from types import FrameType
-from typing import Self
 
 
 class Interrupt:
@@ -13,7 +12,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested: str | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Interrupt":
         self._before = {number: signal.signal(number, self._request) for number in self.SIGNALS}
         return self
 

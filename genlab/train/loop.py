@@ -18,7 +18,7 @@ from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
 from genlab.train import spmd
-from genlab.train.checkpoint import Checkpoints, abstract
+from genlab.train.checkpoint import Checkpoints, abstract, mend
 from genlab.train.config import Config, check_same, to_dict
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
@@ -91,16 +91,18 @@ class Loop:
     def _settle(self, step: int, metrics: Metrics) -> None:
         """Fetch a call's metrics; stop at the first that is not finite, show them, and record them if a row is due."""
         values = {name: np.asarray(value).item() for name, value in jax.device_get(metrics).items()}
-        reached = values.pop("step")
+        self._check(values.pop("step"), values)
+        self.progress.update(step, values)
+        if self._due(step, self.config.track.every):
+            self.tracker.scalars(step, values | self._speed())
+
+    def _check(self, step: int, values: dict[str, float]) -> None:
         broken = [name for name, value in values.items() if not np.isfinite(value)]
         if broken:
             self.checkpoints.wait()
             good = self.checkpoints.steps
             last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"
-            raise Diverged(f"step {reached}: {broken[0]} is {values[broken[0]]}; {last}")
-        self.progress.update(step, values)
-        if self._due(step, self.config.track.every):
-            self.tracker.scalars(step, values | self._speed())
+            raise Diverged(f"step {step}: {broken[0]} is {values[broken[0]]}; {last}")
 
     def _speed(self) -> dict[str, float]:
         speed = self.progress.speed()
@@ -113,6 +115,7 @@ class Loop:
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
             seen = {name: float(value) for name, value in jax.device_get(self.validate(state)).items()}
+            self._check(step, seen)
             monitor = seen[self.config.method.monitor]
             self.tracker.scalars(step, seen)
         if self._due(step, c.track.samples_every):
@@ -166,6 +169,7 @@ def train(config: Config, run_dir: Path) -> str | None:
             contextlib.closing(make_feed(config.data, dataset, config.train.seed, game.reads, len(devices)))
         )
         state = spmd.replicate(jax.jit(game.init)(), devices)
+        mend(folder.checkpoints)
         checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
         step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
         write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})

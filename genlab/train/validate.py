@@ -30,8 +30,9 @@ def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
         return None
     count -= count % size
     examples = dataset.validation.read(np.arange(count))
-    keys = example_keys(stream(seed, "validation data"), jnp.arange(count))
-    x = to_float(jnp.asarray(examples.x), keys, replace(data, flip=False))
+    x = jnp.asarray(examples.x)
+    if x.ndim == 4:
+        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(count)), replace(data, flip=False))
     return Batch(x.reshape(-1, size, *x.shape[1:]), jnp.asarray(examples.label).reshape(-1, size))
 
 

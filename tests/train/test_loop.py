@@ -1,0 +1,147 @@
+"""Whole runs in one process: what they leave behind, how they go on, and how they stop."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from genlab.errors import Invalid
+from genlab.methods.game import Encoding, Optimizer
+from genlab.train.interrupt import Interrupt
+from genlab.train.loop import Diverged, train
+from genlab.train.model import load
+
+
+def rows(run_dir):
+    """metrics.jsonl without the timings, which no two runs share."""
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if not name.startswith("time/")} for line in lines]
+
+
+def assert_same_run(a, b):
+    """Bitwise equal records and last states."""
+    assert rows(a) == rows(b)
+    first, second = load(a), load(b)
+    jax.tree.map(np.testing.assert_array_equal, first.state, second.state)
+
+
+def test_every_preset_trains_and_samples_and_resumes(tiny, preset, tmp_path):
+    config = tiny(preset, steps=4)
+    train(config, tmp_path / "whole")
+    train(dataclasses.replace(config, train=dataclasses.replace(config.train, steps=2)), tmp_path / "parts")
+    train(config, tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+    model = load(tmp_path / "whole")
+    samples = model.sample(5)
+    assert samples.shape == (5, *model.shape)
+    assert np.isfinite(samples).all()
+    assert model.shape == (2,) or abs(samples).max() <= 1
+    written = {row["step"]: {} for row in rows(tmp_path / "whole")}
+    for row in rows(tmp_path / "whole"):
+        written[row["step"]] |= row
+    assert list(written) == [1, 2, 3, 4]
+    assert set(config.method.headline) <= set(written[1])
+    assert config.method.monitor in written[4]
+    pictures = sorted(path.name for path in (tmp_path / "whole" / "samples").iterdir())
+    assert pictures[-2:] == ["step_00000002.png", "step_00000004.png"]
+    encodes = isinstance(config.method, Encoding)
+    assert ("reconstruction_step_00000004.png" in pictures) == encodes
+    with Image.open(tmp_path / "whole" / "samples" / pictures[-1]) as picture:
+        assert picture.size[0] > 100
+
+
+def test_samples_do_not_depend_on_how_many_are_asked_for(tiny, tmp_path):
+    train(tiny("wgan_gp"), tmp_path)
+    model = load(tmp_path)
+    many = model.sample(300, seed=3)
+    np.testing.assert_array_equal(many[:7], model.sample(7, seed=3))
+    assert (many[0] != many[1]).any()
+    assert (many[0] != model.sample(1, seed=4)[0]).any()
+
+
+def test_averaged_and_last_weights_differ(tiny, tmp_path):
+    train(tiny("wgan_gp"), tmp_path)
+    assert (load(tmp_path).sample(2) != load(tmp_path, ema=False).sample(2)).any()
+
+
+def test_the_best_and_the_newest_checkpoints_are_kept(tiny, tmp_path):
+    config = tiny("vae", steps=10, checkpoint={"every": 1, "keep": 2})
+    train(config, tmp_path)
+    losses = {row["step"]: row["validation/model/loss"] for row in rows(tmp_path) if "validation/model/loss" in row}
+    best = min(losses, key=losses.__getitem__)
+    kept = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == sorted({best, 9, 10})
+    assert load(tmp_path, step=9).sample(1).shape == (1, 8, 8, 1)
+    with pytest.raises(Invalid, match="step: 3 is not among the checkpoints"):
+        load(tmp_path, step=3)
+
+
+def test_another_configuration_is_refused(tiny, tmp_path):
+    train(tiny("wgan_gp"), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(Invalid, match="method.latent = 64, not 3"):
+        train(tiny("wgan_gp", method={"latent": 3}), tmp_path)
+    with pytest.raises(Invalid, match="method"):
+        train(tiny("gan"), tmp_path)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after.keys() == before.keys()
+    assert all(after[path] == before[path] for path in before if path.name != ".lock")
+
+
+@pytest.mark.parametrize("part", [".", "state", "metrics"])
+def test_a_damaged_checkpoint_costs_one_interval(tiny, tmp_path, caplog, part):
+    train(tiny("vae", steps=6), tmp_path / "whole")
+    train(tiny("vae", steps=4), tmp_path / "hurt")
+    for path in (tmp_path / "hurt" / "checkpoints" / "4" / part).rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:7])
+    train(tiny("vae", steps=6), tmp_path / "hurt")
+    assert "checkpoints: that of step 4" in caplog.text
+    assert len(list((tmp_path / "hurt" / "checkpoints").glob("damaged-4-*"))) == 1  # set aside, not deleted
+    assert_same_run(tmp_path / "whole", tmp_path / "hurt")
+
+
+def test_a_loss_that_diverges_names_step_metric_and_checkpoint(tiny, tmp_path):
+    """Fine for two iterations, then the learning rate rises to overflow; the checkpoint from before stays."""
+    explosive = Optimizer("sgd", learning_rate=1e38, warmup=1, schedule="constant")
+    config = tiny("vae", steps=50, method={"optimizer": explosive}, checkpoint={"every": 1})
+    with pytest.raises(Diverged, match=r"step \d+: [\w/]+ is (nan|inf); last good checkpoint: step 1"):
+        train(config, tmp_path)
+    assert np.isfinite(load(tmp_path).sample(2)).all()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_is_a_wish(name):
+    with Interrupt() as interrupt:
+        assert interrupt.requested is None
+        os.kill(os.getpid(), getattr(signal, name))
+        assert interrupt.requested == name
+        assert signal.getsignal(getattr(signal, name)) is not interrupt._request  # the second one is not caught
+
+
+def test_streaming_and_resident_data_train_the_same(tiny, tmp_path):
+    resident = tiny("wgan_gp", steps=4)
+    train(resident, tmp_path / "resident")
+    train(tiny("wgan_gp", steps=4, data={"resident_mb": 0}), tmp_path / "stream")
+    for a, b in zip(rows(tmp_path / "resident"), rows(tmp_path / "stream"), strict=True):
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=2e-4, atol=1e-5)
+
+
+def test_an_unwritable_place_is_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Invalid, match="file"):
+        train(tiny("vae"), tmp_path / "file")
+
+
+def test_the_batch_must_divide(tiny, tmp_path):
+    with pytest.raises(Invalid, match="data.batch_size: 9 does not divide into 2 devices"):
+        train(tiny("vae", data={"batch_size": 9}, parallel={"devices": 2}), tmp_path)
+    with pytest.raises(Invalid, match="parallel.devices: 64 asked for, but 8 present"):
+        train(tiny("vae", data={"batch_size": 64}, parallel={"devices": 64}), tmp_path)
