@@ -2,7 +2,7 @@
 
 
 class Invalid(ValueError):
-    """Bad input. Its message is one line that names the field, the value and what is allowed; scripts print it and exit with 2."""
+    """Bad input: one line that names the field, the value and what is allowed. Scripts print it and exit with 2."""
 
 
 def require(ok: bool, field: str, value: object, allowed: str) -> None:

@@ -12,6 +12,7 @@ from genlab.train import cli
 from genlab.train.config import Config
 
 jax.config.update("jax_num_cpu_devices", 8)
+assert len(jax.devices()) == 8  # starts the backend, so that no test can change their number
 # the same small programs are compiled again and again: once is enough for one session
 jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="genlab-tests-"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -1,4 +1,4 @@
-"""Reconstruction losses: negative log-likelihoods in nats and squared errors, summed over an example, one value each."""
+"""Reconstruction losses, summed over an example, one value each: squared errors, and likelihoods in nats."""
 
 import math
 
@@ -20,7 +20,7 @@ def squared_error(x: Data, reconstruction: Data) -> PerExample:
 
 
 def bernoulli(x: Data, logits: Data) -> PerExample:
-    """-log p(x | logits) in nats for x in [0, 1], from the logits so that it never overflows; summed over channels too."""
+    """-log p(x | logits) in nats for x in [0, 1]; from the logits, so that it never overflows; over channels too."""
     return _sum(jax.nn.softplus(logits) - x * logits)
 
 

@@ -1,7 +1,7 @@
 """The autoencoder, with a Gaussian fitted to its codes so that it can be sampled."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ class AE(Encoding):
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
         z = self.encode(networks, batch.x)
-        networks["codes"].update(z)
+        cast(Codes, networks["codes"]).update(z)
         errors = squared_error(batch.x, self.decode(networks, z))
         return errors.mean(), {"rmse": jnp.sqrt(batch_mean(errors) / batch.x[0].size)}
 

@@ -3,21 +3,22 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.nn.layers import AXIS
 
 Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, ""]]
-Loss = Callable[[Networks, Batch | None, Keys], tuple[Float[Array, ""], Metrics]]
+# (networks, batch, per-example keys) -> the mean loss over the batch, and metrics that are means over it too;
+# the batch is a data.feed.Batch, or None for a player that does not look at real examples
+Loss = Callable[[Networks, Any, Keys], tuple[Float[Array, ""], Metrics]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Player:
 
     name: str
     networks: tuple[str, ...]  # those it owns: only their parameters and statistics change when it plays
-    loss: Loss  # (networks, batch, per-example keys) -> the mean loss over the batch, and metrics
+    loss: Loss
     optimizer: Optimizer
     plays: int = 1  # per iteration, each on a fresh batch
     real: bool = True  # whether its loss looks at real examples; False leaves them to the other players
@@ -72,7 +73,9 @@ class Player:
 class Method(abc.ABC):
     """A generative model and how it is trained. Its fields are its configuration; final classes live in one file each."""
 
-    sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over; the averaged weights (EMA) are theirs
+    sampling: ClassVar[
+        tuple[str, ...]
+    ]  # the networks needed once training is over; the averaged weights (EMA) are theirs
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
 

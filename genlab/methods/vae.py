@@ -47,7 +47,9 @@ class VAE(Encoding):
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         images = len(shape) == 3
-        require(images or self.likelihood == "gaussian", "method.likelihood", self.likelihood, "for points: use gaussian")
+        require(
+            images or self.likelihood == "gaussian", "method.likelihood", self.likelihood, "for points: use gaussian"
+        )
         return {
             "encoder": encoder(self.encoder, shape, 2 * self.latent, rngs),
             "decoder": decoder(self.decoder, self.latent, shape, rngs),

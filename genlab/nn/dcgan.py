@@ -28,7 +28,7 @@ class Encoder(nnx.Module):
         maps = sides(shape[0])
         channels = [shape[2]] + [net.width * 2**i for i in range(len(maps) - 1)]
 
-        def halve(a: int, b: int, norm: str) -> nnx.Sequential:
+        def halve(a: int, b: int, norm: str) -> nnx.Module:
             return block(Conv(a, b, KERNEL, STRIDE, bias=needs_bias(norm), rngs=rngs), norm, b, net.activation, rngs)
 
         norms = ["none"] + [net.norm] * (len(channels) - 2)
@@ -63,7 +63,7 @@ class Decoder(nnx.Module):
         self.input = nnx.Linear(latent, side**2 * channels[-1], use_bias=bias, kernel_init=glorot, rngs=rngs)
         self.first = block(nnx.identity, net.norm, channels[-1], net.activation, rngs)
 
-        def double(a: int, b: int, to: int) -> nnx.Sequential:
+        def double(a: int, b: int, to: int) -> nnx.Module:
             return block(Upsample(a, b, to, bias=bias, rngs=rngs), net.norm, b, net.activation, rngs)
 
         self.blocks = nnx.Sequential(

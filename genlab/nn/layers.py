@@ -100,7 +100,7 @@ def batch_norm(features: int, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
 NORMS: dict[str, Callable] = {"batch": batch_norm, "layer": LayerNorm}
 
 
-def block(layer: Callable, norm: str, features: int, activation: str, rngs: nnx.Rngs) -> nnx.Sequential:
+def block(layer: Callable, norm: str, features: int, activation: str, rngs: nnx.Rngs) -> nnx.Module:
     """layer -> normalisation (unless "none") -> activation."""
     norms = [] if norm == "none" else [NORMS[norm](features, rngs=rngs)]
     return nnx.Sequential(layer, *norms, ACTIVATIONS[activation])

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from genlab.nn.network import Net
 
 
-def _layers(net: "Net", n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Sequential:
+def _layers(net: "Net", n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Module:
     widths = [n_in] + [net.width] * net.depth
 
-    def hidden(a: int, b: int) -> nnx.Sequential:
+    def hidden(a: int, b: int) -> nnx.Module:
         linear = nnx.Linear(a, b, use_bias=needs_bias(net.norm), kernel_init=he, rngs=rngs)
         return block(linear, net.norm, b, net.activation, rngs)
 

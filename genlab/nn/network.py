@@ -34,7 +34,12 @@ class Net:
 def _check(net: Net, shape: tuple[int, ...]) -> None:
     if net.backbone == "dcgan":
         fits = len(shape) == 3 and shape[0] == shape[1] and 8 <= shape[0] <= 64
-        require(fits, "backbone", "dcgan", f"for square images of 8 to 64 pixels, and the data is {shape}: use mlp or data.image_size")
+        require(
+            fits,
+            "backbone",
+            "dcgan",
+            f"for square images of 8 to 64 pixels, and the data is {shape}: use mlp or data.image_size",
+        )
 
 
 def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs) -> nnx.Module:

@@ -6,6 +6,8 @@ import difflib
 import functools
 import io
 import itertools
+import logging
+import os
 import re
 import runpy
 import sys
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import jax
 import tyro
 
 from genlab.errors import Invalid
@@ -57,7 +60,9 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         Invalid: tyro's complaint, in one line.
         SystemExit: after printing help.
     """
-    options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)} | ({} if default is None else {"default": default})
+    options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)} | (
+        {} if default is None else {"default": default}
+    )
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -112,7 +117,10 @@ def _known(message: str) -> str:
 
 
 def main(command: Callable[[list[str]], int | None]) -> None:
-    """Run a script's command on the arguments; what the user can mend ends in one line and exit code 2."""
+    """Run a script's command on the arguments; what the user can mend ends in one line and exit code 2.
+
+    Compiled programs are kept in the user's cache folder, so that a second start is quick.
+    """
 
     @functools.wraps(command)
     def guarded() -> int:
@@ -122,6 +130,10 @@ def main(command: Callable[[list[str]], int | None]) -> None:
             print(f"error: {error}", file=sys.stderr)
             return 2
 
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(cache / "genlab" / "programs"))
     sys.exit(guarded())
 
 

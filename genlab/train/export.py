@@ -26,7 +26,7 @@ def write_samples(out: Path, x: Float[np.ndarray, "n *shape"]) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npz":
-            np.savez(out, **{"images" if images else "points": pixels})
+            np.savez(out, images=pixels) if images else np.savez(out, points=pixels)
         elif out.suffix == ".png":
             Image.fromarray(grids.tile(pixels) if images else grids.scatter(pixels, pixels)).save(out)
         elif not images:

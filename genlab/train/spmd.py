@@ -1,5 +1,7 @@
 """The one file that knows how a per-device step is spread over devices: by `pmap` or by `shard_map`."""
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -45,11 +47,9 @@ def pick(config: Parallel, batch_size: int) -> list[jax.Device]:
 
 def _simulate(count: int) -> None:
     """On a CPU let XLA show its one processor as `count` devices; too late, and so ignored, once a backend is up."""
-    if count > 1 and jax.config.jax_num_cpu_devices < count:
-        try:
+    if count > 1 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", count)
-        except RuntimeError:
-            return
 
 
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -88,5 +88,8 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
 
     feed = P() if feed_axis is None else P(AXIS)
     # check_vma=False: gradients stay per device until the step's own pmean, exactly as under pmap
-    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=(P(), feed, P(AXIS), P()), out_specs=P(), check_vma=False)
+    specs = {"in_specs": (P(), feed, P(AXIS), P()), "out_specs": P()}
+    mapped = jax.shard_map(local, mesh=_mesh(devices), check_vma=False, **specs)
+        local, mesh=_mesh(devices), in_specs=(P(), feed, P(AXIS), P()), out_specs=P(), check_vma=False
+    )
     return jax.jit(mapped, donate_argnums=0)

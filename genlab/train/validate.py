@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from genlab.data.config import Data
-from genlab.data.splits import Dataset
 from genlab.data.feed import Batch, to_float, to_uint8
+from genlab.data.splits import Dataset
 from genlab.kernels.random import example_keys
 from genlab.losses.divergence import sliced_wasserstein
 from genlab.methods.game import Encoding, Metrics

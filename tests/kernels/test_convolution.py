@@ -84,9 +84,8 @@ def test_every_form_of_every_operation_agrees(side, stride, kernel, inputs, outp
 
 def test_forward_and_reverse_mode_to_second_order():
     with jax.enable_x64(True):
-        check_grads(
-            jax.jit(lambda x, w: jnp.sin(conv(x, w, 2))), operands(2, (5, 5), (3, 3), 2, 3), order=2, modes=("fwd", "rev")
-        )
+        function = jax.jit(lambda x, w: jnp.sin(conv(x, w, 2)))
+        check_grads(function, operands(2, (5, 5), (3, 3), 2, 3), order=2, modes=("fwd", "rev"))
 
 
 def test_transpose_is_the_adjoint():

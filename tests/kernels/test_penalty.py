@@ -114,7 +114,7 @@ def test_quadratic_critic_in_closed_form():
 
 
 @pytest.mark.parametrize(
-    ("net", "spec"), [(net, SPECS[0]) for net in NETS] + [("mlp", spec) for spec in SPECS[1:]], ids=str
+    ("net", "spec"), [(net, SPECS[0]) for net in NETS] + [("mlp", spec) for spec in SPECS[1:]]
 )
 def test_parameter_gradient_by_finite_differences(net, spec):
     with jax.enable_x64(True):
@@ -267,7 +267,7 @@ def test_bfloat16_critic_has_float32_slopes_within_a_percent():
     penalty, slope = gradient_penalty(half, real.astype("bfloat16"), fake.astype("bfloat16"), KEYS, Penalty())
     _, exact = gradient_penalty(lambda x: function(params, x), real, fake, KEYS, Penalty())
     assert penalty.dtype == slope.dtype == jnp.float32
-    np.testing.assert_allclose(slope, exact, rtol=0.01)
+    assert np.linalg.norm(slope - exact) < 0.01 * np.linalg.norm(exact)
 
 
 def test_contractive_penalty_is_the_jacobian():

@@ -62,7 +62,9 @@ def test_the_seed_decides_everything(tiny):
     first, again, other = (Bench(tiny("wgan_gp", train={"seed": seed})) for seed in (0, 0, 1))
     state = first.run(first.init(), 2)[0]
     bitwise(state, again.run(again.init(), 2)[0])
-    differs = jax.tree.map(lambda a, b: (np.asarray(a) != np.asarray(b)).any(), state.params, other.run(other.init(), 2)[0].params)
+    differs = jax.tree.map(
+        lambda a, b: (np.asarray(a) != np.asarray(b)).any(), state.params, other.run(other.init(), 2)[0].params
+    )
     assert any(jax.tree.leaves(differs))
 
 
@@ -96,7 +98,9 @@ def test_a_player_moves_only_its_own_networks(tiny):
     still = {"generator_optimizer": type(config.method.generator_optimizer)(name="sgd", learning_rate=1e-30)}
     bench = Bench(tiny("wgan_gp", method=still))
     start, after = jax.device_get(bench.init()), bench.run(bench.init(), 2)[0]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-20), start.params["generator"], after.params["generator"])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-20), start.params["generator"], after.params["generator"]
+    )
     moved = jax.tree.map(lambda a, b: (a != b).any(), start.params["critic"], after.params["critic"])
     assert any(jax.tree.leaves(moved))
 
