@@ -17,7 +17,7 @@ def non_saturating_generator(fake: PerExample) -> PerExample:
 
 
 def wasserstein_critic(real: PerExample, fake: PerExample) -> PerExample:
-    """D(G(z)) - D(x): minus the estimated Wasserstein-1 distance, Gulrajani et al. (2017), eq. 3 without its penalty."""
+    """D(G(z)) - D(x): minus the estimated Wasserstein distance, Gulrajani et al. (2017), eq. 3 without its penalty."""
     return fake - real
 
 

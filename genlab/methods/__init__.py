@@ -16,11 +16,8 @@ def find(name: str) -> type[Method]:
     known = sorted(m.name for m in pkgutil.iter_modules(__path__))
     require(name in known, "method.name", name, f"one of {', '.join(known)}")
     module = importlib.import_module(f"{__name__}.{name}")
-    found = [
-        c
-        for c in vars(module).values()
-        if isinstance(c, type) and issubclass(c, Method) and c.__module__ == module.__name__
-    ]
+    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Method)]
+    found = [kind for kind in classes if kind.__module__ == module.__name__]
     require(len(found) == 1, "method.name", name, "a file with exactly one method")
     return found[0]
 

@@ -71,11 +71,9 @@ class Player:
 
 @dataclass(frozen=True)
 class Method(abc.ABC):
-    """A generative model and how it is trained. Its fields are its configuration; final classes live in one file each."""
+    """A generative model and how it is trained. Its fields are its configuration; one final class to a file."""
 
-    sampling: ClassVar[
-        tuple[str, ...]
-    ]  # the networks needed once training is over; the averaged weights (EMA) are theirs
+    sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
 

@@ -46,10 +46,8 @@ class VAE(Encoding):
         require(self.beta >= 0, "beta", self.beta, "at least 0")
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        images = len(shape) == 3
-        require(
-            images or self.likelihood == "gaussian", "method.likelihood", self.likelihood, "for points: use gaussian"
-        )
+        fits = len(shape) == 3 or self.likelihood == "gaussian"
+        require(fits, "method.likelihood", self.likelihood, "for points: use gaussian")
         return {
             "encoder": encoder(self.encoder, shape, 2 * self.latent, rngs),
             "decoder": decoder(self.decoder, self.latent, shape, rngs),

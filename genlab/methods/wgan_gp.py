@@ -36,10 +36,8 @@ class WGANGP(Adversarial):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.n_critic >= 1, "n_critic", self.n_critic, "at least 1")
-        coupled = (
-            "allowed under a gradient penalty, which is per example while batch norm couples them: use layer or none"
-        )
-        require(self.critic.norm != "batch", "critic.norm", self.critic.norm, coupled)
+        per_example = "allowed under a gradient penalty: batch norm couples the examples of a batch; use layer or none"
+        require(self.critic.norm != "batch", "critic.norm", self.critic.norm, per_example)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         return {

@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016) in the dimensions of the official WGAN-GP code: 5x5 kernels, stride 2, down to about 4x4."""
+"""DCGAN (Radford et al. 2016) as in the official WGAN-GP code: 5x5 kernels of stride 2, down to about 4x4."""
 
 from typing import TYPE_CHECKING
 

@@ -34,12 +34,8 @@ class Net:
 def _check(net: Net, shape: tuple[int, ...]) -> None:
     if net.backbone == "dcgan":
         fits = len(shape) == 3 and shape[0] == shape[1] and 8 <= shape[0] <= 64
-        require(
-            fits,
-            "backbone",
-            "dcgan",
-            f"for square images of 8 to 64 pixels, and the data is {shape}: use mlp or data.image_size",
-        )
+        square = f"for data of shape {shape}: it takes square images of 8 to 64 pixels; use mlp or data.image_size"
+        require(fits, "backbone", net.backbone, square)
 
 
 def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs) -> nnx.Module:

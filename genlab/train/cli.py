@@ -60,9 +60,9 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         Invalid: tyro's complaint, in one line.
         SystemExit: after printing help.
     """
-    options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)} | (
-        {} if default is None else {"default": default}
-    )
+    options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)}
+    if default is not None:
+        options["default"] = default
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

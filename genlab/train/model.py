@@ -67,9 +67,7 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
     with Checkpoints(folder.checkpoints) as checkpoints:
         steps = checkpoints.steps
         if not steps or (step is not None and step not in steps):
-            found = ", ".join(map(str, steps)) or "none"
-            raise Invalid(
-                f"step: {'newest' if step is None else step} is not among the checkpoints of {run_dir}: {found}"
-            )
+            wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
+            raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
         state = checkpoints.load(steps[-1] if step is None else step, like)
     return Model(config, shape, game, state, ema)

@@ -87,9 +87,7 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
         return step(state, mine, index[0], n)
 
     feed = P() if feed_axis is None else P(AXIS)
+    specs = (P(), feed, P(AXIS), P())
     # check_vma=False: gradients stay per device until the step's own pmean, exactly as under pmap
-    specs = {"in_specs": (P(), feed, P(AXIS), P()), "out_specs": P()}
-    mapped = jax.shard_map(local, mesh=_mesh(devices), check_vma=False, **specs)
-        local, mesh=_mesh(devices), in_specs=(P(), feed, P(AXIS), P()), out_specs=P(), check_vma=False
-    )
+    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=specs, out_specs=P(), check_vma=False)
     return jax.jit(mapped, donate_argnums=0)

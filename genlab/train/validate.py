@@ -23,7 +23,7 @@ PICTURES = 64  # samples in a grid
 
 
 def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
-    """Up to `EXAMPLES` of the validation split in whole batches, (batches, batch, ...); None where there is no split."""
+    """Up to `EXAMPLES` of the validation split in whole batches, (batches, batch, ...); None if it is empty."""
     count = min(len(dataset.validation), EXAMPLES)
     size = min(data.batch_size, count)
     if not size:
