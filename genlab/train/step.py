@@ -99,7 +99,7 @@ def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
 
 
 def _average(game: Game, state: TrainState, ema: float) -> TrainState:
-    """Count the iteration and move the averaged weights; early on the average is short, so that it forgets the start."""
+    """Count the iteration and move the averaged weights; early on the average is short and forgets the start."""
     decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
     sampling = game.method.sampling
     current = {"params": select(state.params, sampling), "stats": select(state.stats, sampling)}

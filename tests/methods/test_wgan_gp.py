@@ -1,0 +1,311 @@
+"""WGAN-GP against its closed form, Algorithm 1 followed by hand, and the bugs that other implementations have."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from scipy import integrate, stats
+
+from genlab.data.feed import Batch
+from genlab.errors import Invalid
+from genlab.kernels.penalty import Penalty, coupled, gradient_penalty
+from genlab.kernels.random import fold
+from genlab.methods.game import Optimizer
+from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.network import Net
+
+SMALL = Net(width=4, depth=1)
+W, B = np.array([0.5, -1.2], np.float32), np.array([0.3, 0.4], np.float32)  # |W| = 1.3
+RATE, HORIZON, N_CRITIC, BATCH = 0.05, 4, 3, 8
+
+
+class Linear(nnx.Module):
+    """D(x) = w x."""
+
+    def __init__(self, w):
+        self.w = nnx.Param(jnp.asarray(w))
+
+    def __call__(self, x):
+        return (x.reshape(len(x), -1) @ self.w[...])[:, None]
+
+
+class Shift(nnx.Module):
+    """G(z) = spread z + b: nothing but b is learnt."""
+
+    def __init__(self, b, spread=0.0, shape=None):
+        self.b, self.spread = nnx.Param(jnp.asarray(b)), spread
+        self.shape = shape or self.b.shape
+
+    def __call__(self, z):
+        return (self.spread * z + self.b[...]).reshape(-1, *self.shape)
+
+
+@dataclass(frozen=True)
+class Toy(WGANGP):
+    """A linear critic against a generator of one point; both can be followed by hand."""
+
+    def networks(self, shape, rngs):
+        return {"generator": Shift(B), "critic": Linear(W)}
+
+
+def small(**options) -> WGANGP:
+    return WGANGP(**{"latent": 2, "generator": SMALL, "critic": SMALL} | options)
+
+
+def points(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def gradients(seen, network):
+    """The largest entry of the gradient by a network's parameters."""
+    return max(abs(g).max() for g in jax.tree.leaves(seen.grads[network]))
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (4, 4, 3)])
+def test_a_linear_critic_in_closed_form(evaluate, keys, shape):
+    """Loss w (E fake - E real) + 10 (|w| - 1)^2 and its gradient: the penalty is part of the one loss; grey and colour.
+
+    Mimicry writes three channels into its penalty and fails on grey images.
+    """
+    size = int(np.prod(shape))
+    w, b, real = points(0, size), points(1, size), points(2, 8, *shape)
+    networks = {"generator": Shift(b, shape=shape), "critic": Linear(w)}
+    seen = evaluate(small().critic_loss, networks, real, keys(8))
+    shift, length = np.tanh(b) - real.reshape(8, -1).mean(0), np.linalg.norm(w)
+    penalty = 10 * (length - 1) ** 2
+    np.testing.assert_allclose(seen.loss, w @ shift + penalty, rtol=1e-4)
+    np.testing.assert_allclose(seen.grads["critic"]["w"], shift + 20 * (length - 1) * w / length, rtol=1e-4, atol=1e-4)
+    expected = {"wasserstein": -w @ shift, "penalty": penalty, "slope_mean": length, "slope_std": 0}
+    assert seen.metrics.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(seen.metrics[name], value, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_the_best_critic_of_a_shift_measures_the_distance(evaluate, keys):
+    """Points moved by v are |v| away in Wasserstein-1; the critic along v says so, and pays no penalty.
+
+    Positive where real examples score higher: keras-contrib #537 logs the sign reversed.
+    """
+    v = np.array([3.0, -4.0], np.float32)
+    networks = {"generator": Shift(jnp.zeros(2)), "critic": Linear(v / 5)}
+    seen = evaluate(small().critic_loss, networks, np.tile(v, (8, 1)), keys(8))
+    np.testing.assert_allclose(seen.metrics["wasserstein"], 5, rtol=1e-6)
+    np.testing.assert_allclose(seen.loss, -5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_the_loss_is_minus_the_distance_plus_the_penalty(evaluate, keys, norm):
+    method = small(critic=Net(width=4, depth=1, norm=norm))
+    seen = evaluate(method.critic_loss, method.networks((2,), nnx.Rngs(0)), points(0, 8, 2), keys(8))
+    np.testing.assert_allclose(seen.loss, seen.metrics["penalty"] - seen.metrics["wasserstein"], rtol=1e-6)
+    assert seen.metrics["penalty"] > 0 and seen.metrics["slope_std"] > 0
+    assert gradients(seen, "critic") > 1e-3
+    assert gradients(seen, "generator") == 0  # fakes are constants
+
+
+def test_fakes_that_are_not_constants_would_pull_the_generator(evaluate, keys):
+    """Planted: torchgan does not detach them, and its critic's loss has a gradient by the generator."""
+    method = small()
+
+    def planted(networks, batch, keys):
+        def critic(x):
+            return networks["critic"](x)[:, 0]
+
+        fake = method.sample(networks, fold(keys, 0))
+        penalty = gradient_penalty(critic, batch.x, fake, fold(keys, 1), method.penalty)[0]
+        return (critic(fake) - critic(batch.x) + penalty).mean(), {}
+
+    networks = method.networks((2,), nnx.Rngs(0))
+    ours, theirs = (evaluate(loss, networks, points(0, 8, 2), keys(8)) for loss in (method.critic_loss, planted))
+    np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-6)
+    assert gradients(theirs, "generator") > 1e-3
+
+
+def test_the_generator_raises_its_score(evaluate, keys):
+    """Loss -w b, whose gradient by b is -w."""
+    seen = evaluate(small().generator_loss, {"generator": Shift(B), "critic": Linear(W)}, None, keys(8))
+    np.testing.assert_allclose(seen.loss, -W @ B, rtol=1e-5)
+    np.testing.assert_allclose(seen.grads["generator"]["b"], -W, rtol=1e-6)
+
+
+def test_slopes_are_pooled_over_devices(evaluate, keys):
+    """Mean and standard deviation over the whole batch; the mean of each device's deviation would be less."""
+    networks = small().networks((2,), nnx.Rngs(0))
+    one, two = (evaluate(small().critic_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one, two)
+
+
+def test_noise_and_epsilon_share_no_bits(evaluate, keys):
+    """GANs-JAX draws both from one key. The critic exp has slope exp(x), at x = (1 - e) z between fakes z and real 0.
+
+    Its mean over independent e and z is the integral of exp((1 - e)^2 / 2), 1.195; were both made of the same bits,
+    e = Phi(z), it would be 0.79. The standard error of 4,000 draws is below 0.02.
+    """
+
+    class Exp(nnx.Module):
+        def __call__(self, x):
+            return jnp.exp(x)
+
+    method = small(latent=1)
+    networks = {"generator": Shift(jnp.zeros(1), 1.0), "critic": Exp()}
+    slope = evaluate(method.critic_loss, networks, np.zeros((4000, 1), np.float32), keys(4000)).metrics["slope_mean"]
+    expected = integrate.quad(lambda e: np.exp((1 - e) ** 2 / 2), 0, 1)[0]
+    shared = integrate.quad(lambda z: np.exp((1 - stats.norm.cdf(z)) * z) * stats.norm.pdf(z), -9, 9)[0]
+    assert abs(slope - expected) < 0.08
+    assert abs(shared - expected) > 0.3
+
+
+class Adam:
+    """Kingma and Ba (2015), Algorithm 1."""
+
+    def __init__(self, b1, b2):
+        self.b1, self.b2, self.m, self.v, self.t = b1, b2, 0.0, 0.0, 0
+
+    def __call__(self, x, gradient, rate):
+        self.t += 1
+        self.m = self.b1 * self.m + (1 - self.b1) * gradient
+        self.v = self.b2 * self.v + (1 - self.b2) * gradient**2
+        return x - rate * self.m / (1 - self.b1**self.t) / (np.sqrt(self.v / (1 - self.b2**self.t)) + 1e-8)
+
+
+@dataclass
+class Algorithm1:
+    """Gulrajani et al. (2017), Algorithm 1, for `Toy`, with switches for the deviations of others."""
+
+    betas: tuple[float, float] = (0.0, 0.9)
+    weight: float = 10.0
+    apart: bool = False
+    same_batch: bool = False
+    inside: bool = False
+    decay: str = "iterations"
+    sign: int = 1
+
+    def rate(self, t, plays):
+        done = {"iterations": t, "updates": t * plays, "never": 0}[self.decay]
+        return RATE * max(0, 1 - done / HORIZON)
+
+    def run(self, real, iterations):
+        w, b, critic, generator = W.astype(float), B.astype(float), Adam(*self.betas), Adam(*self.betas)
+        plays = real.shape[1]
+        for t in range(iterations):
+            for i in range(plays):
+                distance = self.sign * (b - real[t, 0 if self.same_batch else i].mean(0))
+                length = np.linalg.norm(w)
+                penalty = 2 * self.weight * (length - 1) * w / length
+                for gradient in (distance, penalty) if self.apart else (distance + penalty,):
+                    w = critic(w, gradient, self.rate(t, plays))
+                if i == (0 if self.inside else plays - 1):
+                    b = generator(b, -w, self.rate(t, 1))
+        return w, b
+
+
+DEVIATIONS = {
+    "the penalty in an update of its own (torchgan)": {"apart": True},
+    "one real batch for all critic updates (GANs-JAX)": {"same_batch": True},
+    "the generator moved inside the critic's loop (chainer-gan-lib)": {"inside": True},
+    "betas 0.5 and 0.999 (StudioGAN, GANs-JAX, dirmeier)": {"betas": (0.5, 0.999)},
+    "betas 0.9 and 0.999 (ganx)": {"betas": (0.9, 0.999)},
+    "no decay of the learning rate (StudioGAN, compare_gan)": {"decay": "never"},
+    "decay counted in critic updates": {"decay": "updates"},
+    "default weight of one (compare_gan)": {"weight": 1.0},
+    "the distance reversed": {"sign": -1},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(play):
+    """The real examples, and the state after three of four iterations."""
+    real = 2 + points(5, HORIZON, N_CRITIC, BATCH, 2)
+    adam = Optimizer(learning_rate=RATE, b1=0.0, b2=0.9, schedule="linear")
+    method = Toy(latent=2, n_critic=N_CRITIC, generator_optimizer=adam, critic_optimizer=adam)
+    return real, play(method, real, HORIZON, 3)
+
+
+def learnt(state):
+    return state.params["critic"]["w"], state.params["generator"]["b"]
+
+
+def test_training_is_algorithm_1(trained):
+    """Every critic update on its fresh batch, then the generator's, both rates falling to 0 over the iterations."""
+    real, state = trained
+    np.testing.assert_allclose(learnt(state), Algorithm1().run(real, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize("deviation", DEVIATIONS)
+def test_training_as_others_do_it_ends_elsewhere(trained, deviation):
+    real, state = trained
+    theirs = Algorithm1(**DEVIATIONS[deviation]).run(real, 3)
+    assert np.abs(np.subtract(learnt(state), theirs)).max() > 1e-3
+
+
+def test_the_critic_moves_n_times_for_each_move_of_the_generator(trained):
+    state = trained[1]
+    for player, plays in (("critic", N_CRITIC), ("generator", 1)):
+        counts = optax.tree.get_all_with_path(state.optimizers[player], "count")
+        assert counts and {int(count) for _, count in counts} == {3 * plays}
+    assert state.step == 3
+
+
+def test_defaults_are_those_of_the_paper():
+    """lambda 10, n_critic 5, Adam (0, 0.9) for both players: Algorithm 1."""
+    assert WGANGP().penalty == Penalty(weight=10.0, where="interpolated", target=1.0, one_sided=False, norm=2.0)
+    assert [player.plays for player in WGANGP().players()] == [5, 1]
+    assert [player.plays for player in WGANGP(n_critic=1).players()] == [1, 1]
+    for player in WGANGP().players():
+        assert (player.optimizer.name, player.optimizer.b1, player.optimizer.b2) == ("adam", 0.0, 0.9)
+
+
+def test_the_settings_of_the_penalty_reach_it(evaluate, keys):
+    """A slope of 1.3 costs weight (1.3 - target)^2, and nothing below a one-sided target."""
+    networks = {"generator": Shift(B), "critic": Linear(W)}
+    for penalty, expected in [(Penalty(weight=0.1, target=0.3), 0.1), (Penalty(one_sided=True, target=2.0), 0)]:
+        seen = evaluate(small(penalty=penalty).critic_loss, networks, points(0, 8, 2), keys(8))
+        np.testing.assert_allclose(seen.metrics["penalty"], expected, rtol=1e-5)
+
+
+def test_batch_norm_is_refused_in_the_critic():
+    """StudioGAN and GANs-JAX have it there, where the penalty of an example has no meaning."""
+    with pytest.raises(Invalid, match="^critic.norm: 'batch' is not .*use layer or none$"):
+        WGANGP(critic=Net(norm="batch"))
+    assert WGANGP(generator=Net(norm="batch")).generator.norm == "batch"
+    with pytest.raises(Invalid, match="^n_critic: 0 is not at least 1$"):
+        WGANGP(n_critic=0)
+
+
+def test_a_critic_with_layer_norm_scores_each_example_by_itself(compiled):
+    critic = small(critic=Net(width=4, depth=1, norm="layer")).networks((2,), nnx.Rngs(0))["critic"]
+    assert not compiled(lambda x: coupled(lambda x: critic(x)[:, 0], x))(points(0, 8, 2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_convolutional_networks_fit_the_losses(keys, channels):
+    net = Net("dcgan", width=2)
+    method = small(generator=net, critic=net)
+
+    def losses(x):
+        networks = method.networks((8, 8, channels), nnx.Rngs(0))
+        batch = Batch(x, jnp.zeros(4, jnp.int32))
+        return method.critic_loss(networks, batch, keys(4))[0], method.generator_loss(networks, None, keys(4))[0]
+
+    shapes = jax.eval_shape(jax.vmap(losses, axis_name="data"), jnp.zeros((1, 4, 8, 8, channels)))
+    assert [shape.shape for shape in shapes] == [(1,), (1,)]
+
+
+def test_batch_norm_in_the_generator_spans_the_devices(evaluate, keys):
+    """Loss, gradients and running averages on two devices are those on one."""
+    method = small(generator=Net(width=4, depth=1, norm="batch"))
+    networks = method.networks((2,), nnx.Rngs(0))
+    one, two = (evaluate(method.generator_loss, networks, None, keys(8), n) for n in (1, 2))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, two)
+
+    # planted: each replica by itself, and the first one's averages kept (jax-gans; flax #319)
+    for _, module in nnx.iter_modules(networks["generator"]):
+        if isinstance(module, nnx.BatchNorm):
+            module.axis_name = None
+    apart = evaluate(method.generator_loss, networks, None, keys(8), 2)
+    far = jax.tree.map(lambda a, b: abs(a - b).max() > 1e-3, one.stats, apart.stats)
+    assert all(jax.tree.leaves(far)) and abs(apart.loss - one.loss) > 1e-4
