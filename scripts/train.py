@@ -5,22 +5,17 @@ import sys
 from genlab.train import cli
 
 
-def command(argv: list[str]) -> int:
-    """Train as the arguments say; 0 when done or asked to stop, 1 when the losses diverged."""
+def command(argv: list[str]) -> None:
+    """Train as the arguments say."""
     wish = cli.parse(argv)
     if wish.dry_run:
         print(cli.describe(wish.settings))
-        return 0
-    from genlab.train.loop import Diverged, train
+        return
+    from genlab.train.loop import train
 
-    try:
-        stopped = train(wish.settings, wish.run_dir)
-    except Diverged as error:
-        print(f"stopped: {error} in {wish.run_dir}", file=sys.stderr)
-        return 1
+    stopped = train(wish.settings, wish.run_dir)
     done = f"stopped by {stopped}; the same command continues" if stopped else "done"
     print(f"{done}: {wish.run_dir}", file=sys.stderr)
-    return 0
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ transposes are the other two. So derivatives of any order, forward or reverse, a
 and each of these is lowered to the form that is fastest on its platform: XLA's own on GPU and TPU, `forms.cpu` on CPU.
 """
 
+import functools
 from functools import partial
 from typing import Literal, get_args
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
@@ -53,6 +55,37 @@ def conv_transpose(
     return _contract("x", _geometry(image, w.shape[:2], stride, "SAME"), w=w, y=x)
 
 
+def conv_mean_pool(
+    x: Float[Array, "batch height width inputs"], w: Float[Array, "kh kw _ outputs"]
+) -> Float[Array, "batch out_height out_width outputs"]:
+    """The mean over 2x2 blocks of `conv(x, w)`, as one convolution of stride 2; 4/9 of the work for a 3x3 kernel.
+
+    Raises Invalid for odd sides.
+    """
+    if x.shape[1] % 2 or x.shape[2] % 2:
+        raise Invalid(f"conv_mean_pool: image {x.shape[1]}x{x.shape[2]}; its sides must be even")
+    return conv(x, _blocks(w) / 4, 2)
+
+
+def upsample_conv(
+    x: Float[Array, "batch height width inputs"], w: Float[Array, "kh kw _ outputs"]
+) -> Float[Array, "batch out_height out_width outputs"]:
+    """`conv` of the image with each pixel repeated 2x2, as one transposed convolution; 4/9 of the work for a 3x3 kernel.
+
+    It is the transpose of a convolution summed over 2x2 blocks. Raises Invalid for kernels of even side.
+    """
+    if not (w.shape[0] % 2 and w.shape[1] % 2):
+        raise Invalid(f"upsample_conv: kernel {w.shape[0]}x{w.shape[1]}; its sides must be odd")
+    return conv_transpose(x, _blocks(w[::-1, ::-1].swapaxes(2, 3)), 2)
+
+
+def _blocks(w: jax.Array) -> jax.Array:
+    """The kernel whose outputs at stride 2 are the sums over 2x2 blocks of the outputs of w at stride 1."""
+    places = [(row, column) for row in (0, 1) for column in (0, 1)]
+    shifted = [jnp.pad(w, ((row, 1 - row), (column, 1 - column), (0, 0), (0, 0))) for row, column in places]
+    return functools.reduce(jnp.add, shifted)
+
+
 def _geometry(image: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: Padding) -> Geometry:
     """Padding as XLA and TensorFlow do it: the odd pixel goes to the end."""
     pairs = jax.lax.padtype_to_pads(image, kernel, (stride, stride), padding)
@@ -64,7 +97,7 @@ _primitive = Primitive("genlab_conv")
 
 def _contract(wanted: Operand, geometry: Geometry, **operands: jax.Array) -> jax.Array:
     a, b = (operands[name] for name in _others(wanted))
-    dtype = jax.numpy.promote_types(a.dtype, b.dtype)
+    dtype = jnp.promote_types(a.dtype, b.dtype)
     return _primitive.bind(a.astype(dtype), b.astype(dtype), wanted=wanted, geometry=geometry)
 
 
@@ -89,7 +122,7 @@ def _batch(operands, axes, *, wanted: Operand, geometry: Geometry) -> tuple[jax.
     mapped, axis = operands[position], axes[position]
     entry, result = _SHARED[names[position], wanted]
     count = mapped.shape[axis]
-    folded = jax.numpy.moveaxis(mapped, axis, entry)
+    folded = jnp.moveaxis(mapped, axis, entry)
     folded = folded.reshape(*folded.shape[:entry], -1, *folded.shape[entry + 2 :])
     out = bind(*(folded if i == position else operand for i, operand in enumerate(operands)))
     return out.reshape(*out.shape[:result], count, -1, *out.shape[result + 1 :]), result

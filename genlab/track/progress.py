@@ -53,7 +53,7 @@ class Progress:
         self._marks.append((now, step))
         while len(self._marks) > 2 and now - self._marks[1][0] >= WINDOW_SECONDS:
             self._marks.popleft()
-        if now - self._drawn >= self._interval:
+        if now - self._drawn >= self._interval and step < self.total:  # `close` shows the last one
             self._drawn = now
             self._draw(self._status())
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import jax
 from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
-from genlab.errors import Invalid, require
+from genlab.errors import Invalid, Stopped, require
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
 
     Raises:
         Invalid: a checkpoint's own records are damaged; `mend` sets such ones aside.
+        Stopped: from whatever writes, when it cannot, as on a full disk.
     """
 
     def __init__(self, folder: Path, keep: int = 1):
@@ -52,8 +54,9 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         except ValueError as error:
             raise Invalid(f"checkpoints: {folder} holds a damaged one ({error}); train on to set it aside") from None
 
-    def __exit__(self, *_: object) -> None:
-        self._checkpointer.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with contextlib.suppress(Exception) if kind else self._writing():  # it would repeat what stopped the run
+            self._checkpointer.close()
 
     @property
     def steps(self) -> list[int]:
@@ -66,11 +69,21 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         `monitor` is the validation metric, lower is better, by which the best checkpoint is kept.
         """
         metrics = None if monitor is None else {"monitor": monitor}
-        self._checkpointer.save_checkpointables_async(step, {"state": state}, metrics=metrics, force=True)
+        with self._writing():
+            self._checkpointer.save_checkpointables_async(step, {"state": state}, metrics=metrics, force=True)
 
     def wait(self) -> None:
-        """Until everything is on disk; raises what went wrong there."""
-        self._checkpointer.wait()
+        """Until everything is on disk."""
+        with self._writing():
+            self._checkpointer.wait()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a full disk comes as whatever its writer raises, at this save or at the next
+            last = f"the last is of step {self.steps[-1]}" if self.steps else "there is none yet"
+            raise Stopped(f"a checkpoint could not be written, {last} ({_first_line(error)})") from error
 
     def load(self, step: int, abstract: PyTree) -> PyTree:
         """The state saved at `step`, in the structure, types and placement of `abstract`.
@@ -122,7 +135,7 @@ def _set_aside(step: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:120] or type(error).__name__
+    return str(error).strip().split("\n")[0][:400] or type(error).__name__
 
 
 def abstract(state: PyTree, sharding: jax.sharding.Sharding) -> PyTree:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import jax
 import tyro
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, Stopped
 from genlab.train.config import Config, flatten, presets, to_dict
 
 T = TypeVar("T")
@@ -116,21 +117,29 @@ def _known(message: str) -> str:
     return f"{section}.{rest}"
 
 
-def main(command: Callable[[list[str]], int | None]) -> None:
-    """Run a script's command on the arguments; what the user can mend ends in one line and exit code 2.
+def main(command: Callable[[list[str]], None]) -> None:
+    """Run a script's command on the arguments.
 
-    Compiled programs are kept in the user's cache folder, so that a second start is quick.
+    What ends it early is told in one line, with exit code 2 if the user can mend it and 1 otherwise. Compiled programs
+    are kept in the user's cache folder, so that a second start is quick.
     """
 
     @functools.wraps(command)
     def guarded() -> int:
         try:
-            return command(sys.argv[1:]) or 0
+            command(sys.argv[1:])
+            return 0
         except Invalid as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except (Stopped, OSError) as error:
+            print(f"stopped: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:  # before there is anything to save
+            return 128 + signal.SIGINT
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs whole traces of what it raises anyway
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "genlab" / "programs"))

@@ -13,6 +13,7 @@ from jaxtyping import PyTree
 
 from genlab.data.feed import Feed, make_feed
 from genlab.data.sources import load
+from genlab.errors import Stopped
 from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
@@ -28,7 +29,7 @@ from genlab.train.validate import held_out, make_pictures, make_validation
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
 
-class Diverged(RuntimeError):
+class Diverged(Stopped):
     """A metric is no longer finite."""
 
 
@@ -155,6 +156,7 @@ def train(config: Config, run_dir: Path) -> str | None:
     Raises:
         Invalid: the configuration cannot work, or the folder belongs to another one.
         Diverged: a metric is no longer finite.
+        Stopped: a checkpoint cannot be written.
     """
     devices = spmd.pick(config.parallel, config.data.batch_size)
     folder = RunFolder.create(run_dir)

@@ -11,7 +11,7 @@ from jax.test_util import check_grads
 
 from genlab.errors import Invalid
 from genlab.kernels import forms
-from genlab.kernels.convolution import conv, conv_transpose
+from genlab.kernels.convolution import conv, conv_mean_pool, conv_transpose, upsample_conv
 
 
 def xla(x, w, stride=1, padding="SAME"):
@@ -151,6 +151,24 @@ def test_form_is_chosen_where_it_is_lowered(platform, convolutions):
     y, w = jnp.ones((2, 4, 4, 6)), jnp.ones((5, 5, 5, 6))
     program = jax.jit(partial(conv_transpose, stride=2)).trace(y, w).lower(lowering_platforms=(platform,)).as_text()
     assert program.count("stablehlo.convolution(") == convolutions
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 5), (2, 2)])
+def test_pooling_and_upsampling_are_exact(kernel):
+    def pooled(x, w):
+        return xla(x, w).reshape(2, 4, 2, 3, 2, 4).mean((2, 4))
+
+    def upsampled(x, w):
+        return xla(x.repeat(2, 1).repeat(2, 2), w)
+
+    with jax.enable_x64(True):
+        x, w = operands(2, (8, 6), kernel, 3, 4)
+        close(jax.jit(conv_mean_pool)(x, w), jax.jit(pooled)(x, w))
+        if kernel == (2, 2):
+            pytest.raises(Invalid, upsample_conv, x, w).match("kernel 2x2; its sides must be odd")
+        else:
+            close(jax.jit(upsample_conv)(x, w), jax.jit(upsampled)(x, w))
+        pytest.raises(Invalid, conv_mean_pool, x[:, 1:], w).match("image 7x6; its sides must be even")
 
 
 def test_bfloat16_stays_bfloat16():

@@ -1,5 +1,6 @@
 """Losses on networks as they are, outside the compiled step, and games small enough to follow by hand."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -81,6 +82,23 @@ def play(method, real, horizon, iterations):
 def _compiled() -> Callable[[Callable], Callable]:
     """See `compiled`."""
     return compiled
+
+
+@functools.cache
+def initial(method, shape):
+    game = Game(method, shape, 0, 1)
+    return game, compiled(game.init)()
+
+
+@pytest.fixture
+def fresh() -> Callable:
+    """`fresh(method, shape)`: its networks at initialisation, in training mode."""
+
+    def networks(method, shape=(2,)):
+        game, state = initial(method, shape)
+        return game.merge(state.params, state.stats, train=True)
+
+    return networks
 
 
 @pytest.fixture(name="evaluate")

@@ -1,0 +1,96 @@
+"""What all methods have in common."""
+
+import pkgutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from genlab import methods
+from genlab.errors import Invalid
+from genlab.methods.game import Optimizer, batch_mean, squash
+from genlab.nn.layers import AXIS
+from genlab.nn.network import Net
+
+METHODS = {"ae": ("encoder", "decoder"), "gan": ("generator", "discriminator"), "vae": ("encoder", "decoder")}
+METHODS["wgan_gp"] = ("generator", "critic")
+IMAGE = (2, 2, 1)
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    """Every method with tiny networks."""
+    nets = dict.fromkeys(METHODS[request.param], Net(width=4, depth=1))
+    return methods.find(request.param)(latent=2, **nets)
+
+
+def test_a_method_is_found_by_its_file(method):
+    assert methods.find(methods.name_of(method)) is type(method)
+    files = {module.name for module in pkgutil.iter_modules(methods.__path__)} - {"game", "adversarial"}
+    assert files == set(METHODS)  # else add it above
+
+
+@pytest.mark.parametrize("name", ["diffusion", ""])
+def test_an_unknown_method_is_answered_with_the_known(name):
+    with pytest.raises(Invalid, match=f"^method.name: '{name}' is not one of .*ae.*gan.*vae.*wgan_gp"):
+        methods.find(name)
+
+
+def test_networks_have_one_owner(method):
+    """A network that two players moved would make a player move another's; one that none moved would never learn."""
+    networks, players = nnx.eval_shape(lambda: method.networks(IMAGE, nnx.Rngs(0))), method.players()
+    assert sorted(name for player in players for name in player.networks) == sorted(networks)
+    assert set(method.sampling) <= set(networks)
+    assert len({player.name for player in players}) == len(players)
+
+
+def test_a_sample_is_a_decoded_latent_of_its_own_key(method, fresh, compiled, keys):
+    networks = fresh(method, IMAGE)
+
+    def draw(k):
+        return method.sample(networks, k), method.decode(networks, method.prior(networks, k))
+
+    (many, decoded), (few, _) = compiled(lambda k: (draw(k), draw(k[:3])))(keys(6))
+    np.testing.assert_array_equal(many, decoded)
+    np.testing.assert_allclose(many[:3], few, atol=1e-6)
+    assert many.shape == (6, *IMAGE) and abs(many).max() <= 1
+    assert len(np.unique(many.reshape(6, -1), axis=0)) == 6
+
+
+def test_images_are_squashed_and_points_are_not():
+    np.testing.assert_allclose(squash(jnp.full((1, *IMAGE), 3.0)), np.tanh(3), rtol=1e-6)
+    np.testing.assert_array_equal(squash(jnp.full((1, 2), 3.0)), 3)
+
+
+def test_batch_mean_is_over_all_devices_and_has_no_gradient():
+    values = jnp.arange(6.0).reshape(2, 3)
+    both = jax.vmap(jax.value_and_grad(lambda v: batch_mean(v)), axis_name=AXIS)
+    mean, gradient = both(values)
+    np.testing.assert_array_equal(mean, [2.5, 2.5])
+    np.testing.assert_array_equal(gradient, np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("learning_rate", 0.0, "above 0"),
+        ("b1", 1.0, r"in \[0, 1\)"),
+        ("b2", -0.1, r"in \[0, 1\)"),
+        ("eps", -1.0, "at least 0"),
+        ("weight_decay", -1.0, "at least 0"),
+        ("clip", -1.0, "at least 0"),
+        ("warmup", -1, "at least 0"),
+        ("horizon", -1, "at least 0"),
+        ("period", 0, "at least 1"),
+    ],
+)
+def test_an_optimizers_bad_fields_are_named(field, value, allowed):
+    with pytest.raises(Invalid, match=f"^{field}: {value} is not {allowed}$"):
+        Optimizer(**{field: value})
+
+
+def test_a_method_needs_a_latent(method):
+    with pytest.raises(Invalid, match="^latent: 0 is not at least 1$"):
+        type(method)(latent=0)

@@ -1,0 +1,146 @@
+"""The evidence lower bound, against the evidence."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from scipy import special, stats
+
+from genlab.errors import Invalid
+from genlab.kernels.random import normal
+from genlab.methods.vae import VAE
+from genlab.nn.network import Net
+
+SMALL = Net(width=4, depth=1)
+METHOD = VAE(latent=2, encoder=SMALL, decoder=SMALL)
+GAUSSIAN = dataclasses.replace(METHOD, likelihood="gaussian", scale=0.5)
+IMAGE, BETAS = (2, 2, 1), (0.0, 1.0, 4.0)
+CASES = {"bernoulli": (METHOD, IMAGE), "gaussian": (GAUSSIAN, IMAGE), "points": (GAUSSIAN, (2,))}
+
+
+def examples(shape, n=8):
+    return np.random.default_rng(0).uniform(-1, 1, (n, *shape)).astype(np.float32)
+
+
+class Plain(nnx.Module):
+    """A function without parameters, in place of a network."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize("case", ["bernoulli", "gaussian"])
+def test_the_loss_is_that_of_the_paper(evaluate, compiled, fresh, keys, case):
+    """-E log p(x|z) + beta KL by numpy and scipy, from the networks' outputs and the same noise; -ELBO at beta 1."""
+    method, shape = CASES[case]
+    networks, x, k = fresh(method, shape), examples(shape), keys(8)
+
+    def outputs(x, k):
+        mean, log_variance = method.posterior(networks, x)
+        noise = normal(k, (2,))
+        return mean, log_variance, noise, networks["decoder"](mean + jnp.exp(log_variance / 2) * noise)
+
+    mean, log_variance, _, output = (np.asarray(y, float) for y in compiled(outputs)(x, k))
+    if case == "bernoulli":
+        p, pixels = special.expit(output), (x + 1) / 2
+        log_likelihood = (special.xlogy(pixels, p) + special.xlog1py(1 - pixels, -p)).sum((1, 2, 3))
+    else:
+        log_likelihood = stats.norm.logpdf(x, np.tanh(output), 0.5).sum((1, 2, 3))
+    kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1).mean()
+
+    def losses(networks, batch, keys):
+        of = {beta: dataclasses.replace(method, beta=beta).loss(networks, batch, keys) for beta in BETAS}
+        return of[0.0][0], of[4.0][1] | {str(beta): loss for beta, (loss, _) in of.items()}
+
+    seen = evaluate(losses, networks, x, k)
+    for beta in BETAS:
+        np.testing.assert_allclose(seen.metrics[str(beta)], -log_likelihood.mean() + beta * kl, rtol=1e-5)
+    np.testing.assert_allclose(seen.metrics["1.0"], -seen.metrics["elbo"], rtol=1e-6)
+    np.testing.assert_allclose(seen.metrics["kl"], kl, rtol=1e-4)
+    # the noise is reparametrised: at beta 0 the encoder learns from the likelihood alone
+    assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["encoder"])) > 1e-3
+
+
+def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
+    """log p(x) = ELBO + KL(q(z|x) || p(z|x)), both by quadrature, for a decoder that is not linear.
+
+    The bound is the mean over 20,000 draws of the noise, whose standard error is below 0.01.
+    """
+    method = VAE(latent=1, likelihood="gaussian", scale=0.5)
+
+    def curve(z, np=jnp):
+        return np.concatenate([np.sin(2 * z), z**2 / 2], axis=1)
+
+    mean, log_variance, x = 0.4, -1.0, np.array([0.7, 0.3], np.float32)
+    encoder = Plain(lambda x: jnp.tile(jnp.array([mean, log_variance]), (len(x), 1)))
+    seen = evaluate(method.loss, {"encoder": encoder, "decoder": Plain(curve)}, np.tile(x, (20_000, 1)), keys(20_000))
+
+    z = np.linspace(-8, 8, 8001)
+    joint = stats.norm.logpdf(z) + stats.norm.logpdf(x, curve(z[:, None], np), 0.5).sum(1)
+    evidence = np.log(np.trapezoid(np.exp(joint), z))
+    q = stats.norm.logpdf(z, mean, np.exp(log_variance / 2))
+    gap = np.trapezoid(np.exp(q) * (q - joint + evidence), z)
+    assert gap > 0.1
+    assert seen.metrics["elbo"] < evidence
+    np.testing.assert_allclose(seen.metrics["elbo"] + gap, evidence, atol=0.03)
+
+
+def test_the_bound_is_tight_at_the_posterior(evaluate, keys):
+    """With a linear decoder the posterior is known; it closes the gap, and the bound is log N(x; 0, 1 + s^2)."""
+    s = 0.5
+    precision = 1 + 1 / s**2
+    encoder = Plain(lambda x: jnp.concatenate([x / s**2 / precision, jnp.full_like(x, -np.log(precision))], 1))
+    networks = {"encoder": encoder, "decoder": Plain(lambda z: z)}
+    method = VAE(latent=1, likelihood="gaussian", scale=s)
+    seen = evaluate(method.loss, networks, np.full((20_000, 1), 0.8, np.float32), keys(20_000))
+    np.testing.assert_allclose(seen.metrics["elbo"], stats.norm.logpdf(0.8, 0, (1 + s**2) ** 0.5), atol=0.02)
+
+
+def test_a_collapsed_posterior_costs_nothing(evaluate, keys):
+    """An encoder of zeros is the prior: KL 0 whatever beta, and no pull on the encoder from it."""
+    networks = {"encoder": Plain(lambda x: jnp.zeros((len(x), 4))), "decoder": Plain(lambda z: z)}
+    method = dataclasses.replace(GAUSSIAN, beta=100.0)
+    seen = evaluate(method.loss, networks, examples((2,)), keys(8))
+    assert seen.metrics["kl"] == 0
+    assert seen.loss == seen.metrics["distortion"] == -seen.metrics["elbo"]
+
+
+def test_points_need_the_gaussian():
+    with pytest.raises(Invalid, match="^method.likelihood: 'bernoulli' is not for points: use gaussian$"):
+        METHOD.networks((2,), nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(("field", "value"), [("scale", 0.0), ("beta", -1.0), ("latent", 0)])
+def test_bad_fields_are_named(field, value):
+    with pytest.raises(Invalid, match=f"^{field}: {value} is not "):
+        VAE(**{field: value})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_decoding_gives_the_mean_of_the_likelihood(case):
+    """In [-1, 1] for images, however large the decoder's output: the mean of a pixel that is 1 with sigmoid(output)."""
+    method, shape = CASES[case]
+    output = 30 * examples(shape)
+    expected = {"bernoulli": 2 * special.expit(output) - 1, "gaussian": np.tanh(output), "points": output}[case]
+    decoded = method.decode({"decoder": Plain(lambda z: jnp.asarray(output))}, jnp.zeros((8, 2)))
+    np.testing.assert_allclose(decoded, expected, atol=1e-6)
+    assert (abs(decoded).max() <= 1) == (case != "points")
+
+
+def test_reconstruction_decodes_the_posteriors_mean(fresh, compiled):
+    networks, x = fresh(METHOD, IMAGE), examples(IMAGE)
+
+    def both(x):
+        mean, _ = jnp.split(networks["encoder"](x), 2, axis=1)
+        return METHOD.encode(networks, x), mean, METHOD.reconstruct(networks, x), METHOD.decode(networks, mean)
+
+    code, mean, reconstruction, decoded = compiled(both)(x)
+    np.testing.assert_array_equal(code, mean)
+    np.testing.assert_array_equal(reconstruction, decoded)
+    assert reconstruction.shape == x.shape

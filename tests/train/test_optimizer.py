@@ -1,0 +1,147 @@
+"""Update rules and schedules at known points."""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from genlab.methods.game import Optimizer, Player
+from genlab.train.optimizer import build, schedule
+
+NAMES = typing.get_args(typing.get_type_hints(Optimizer)["name"])
+RATE = 0.1
+P, G1, G2 = np.array([1.0, -2.0, 0.5]), np.array([0.3, -4.0, 0.0]), np.array([-0.1, 2.0, 0.2])
+
+
+def player(plays=1, **options) -> Player:
+    return Player("player", (), lambda *_: None, Optimizer(**{"learning_rate": RATE} | options), plays)
+
+
+def moves(gradients, plays=1, iterations=100, params=P, **options):
+    """The updates that these gradients cause, the parameters being moved by each."""
+    rule = build(player(plays, **options), iterations)
+
+    def move(carry, gradient):
+        params, state = carry
+        update, state = rule.update(gradient, state, params)
+        return (optax.apply_updates(params, update), state), update
+
+    params, gradients = jnp.asarray(params, jnp.float32), jnp.asarray(np.array(gradients), jnp.float32)
+    quick = {"xla_backend_optimization_level": 0}
+    run = jax.jit(lambda p, g: jax.lax.scan(move, (p, rule.init(p)), g)[1], compiler_options=quick)
+    return np.asarray(run(params, gradients))
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rule_goes_downhill(name):
+    """On |x|^2 / 2 with a curvature that differs by axis: the first step lowers it, and twenty do more."""
+    curvature = jnp.array([0.5, 1.0, 2.0])
+    rule = build(player(name=name, b1=0.5, learning_rate=0.05), 100)
+
+    def advance(carry, _):
+        x, state = carry
+        value, gradient = jax.value_and_grad(lambda x: (curvature * x**2).sum() / 2)(x)
+        update, state = rule.update(gradient, state, x)
+        return (optax.apply_updates(x, update), state), value
+
+    start = jnp.asarray(P, jnp.float32)
+    quick = {"xla_backend_optimization_level": 0}
+    values = jax.jit(lambda: jax.lax.scan(advance, (start, rule.init(start)), length=21)[1], compiler_options=quick)()
+    assert values[20] < values[1] < values[0]
+
+
+def test_all_nine_rules_are_there():
+    assert len(NAMES) == 9
+
+
+def test_descent():
+    close(moves([G1, G2], name="sgd"), [-RATE * G1, -RATE * G2])
+
+
+def test_momentum():
+    """v = g + b1 v; Nesterov looks one step ahead, at g + b1 v."""
+    v = G2 + 0.5 * G1
+    close(moves([G1, G2], name="momentum", b1=0.5), [-RATE * G1, -RATE * v])
+    close(moves([G1, G2], name="nesterov", b1=0.5), [-RATE * 1.5 * G1, -RATE * (G2 + 0.5 * v)])
+
+
+def test_adam():
+    """Kingma and Ba (2015), Algorithm 1; its first step is the learning rate times the sign, but for eps."""
+    b1, b2, eps = 0.5, 0.9, 0.1
+    seen = moves([G1, G2], name="adam", b1=b1, b2=b2, eps=eps)
+    close(seen[0], -RATE * G1 / (abs(G1) + eps))
+    m = ((1 - b1) * b1 * G1 + (1 - b1) * G2) / (1 - b1**2)
+    v = ((1 - b2) * b2 * G1**2 + (1 - b2) * G2**2) / (1 - b2**2)
+    close(seen[1], -RATE * m / (np.sqrt(v) + eps))
+
+
+def test_lion():
+    """Chen et al. (2023), Algorithm 2: the sign of a mean of the gradient and the momentum."""
+    seen = moves([G1, G2], name="lion", b1=0.9, b2=0.5)
+    close(seen, [-RATE * np.sign(G1), -RATE * np.sign(0.9 * 0.5 * G1 + 0.1 * G2)])
+
+
+def test_weight_decay_is_coupled_or_not():
+    """Adam adds it to the gradient and so normalises it away (Loshchilov and Hutter 2019); adamw and lion do not."""
+    decay = {"weight_decay": 0.3}
+    close(moves([G1], name="sgd", **decay)[0], -RATE * (G1 + 0.3 * P))
+    close(moves([G1], name="adam", **decay)[0], -RATE * np.sign(G1 + 0.3 * P))
+    close(moves([G1], name="adamw", **decay)[0], -RATE * (np.sign(G1) + 0.3 * P))
+    close(moves([G1], name="lion", **decay)[0], -RATE * (np.sign(G1) + 0.3 * P))
+
+
+def test_clipping_bounds_the_global_norm():
+    """By one factor for all parameters, and only where the norm is above; weight decay comes after."""
+    norm = np.linalg.norm(G1)
+    close(moves([G1], name="sgd", clip=1.0)[0], -RATE * G1 / norm)
+    close(moves([G1], name="sgd", clip=float(2 * norm))[0], -RATE * G1)
+    close(moves([G1], name="sgd", clip=1.0, weight_decay=0.3)[0], -RATE * (G1 / norm + 0.3 * P))
+    rule = build(player(name="sgd", clip=1.0), 10)
+    tree = {"a": jnp.array([3.0]), "b": jnp.array([4.0])}
+    update, _ = rule.update(tree, rule.init(tree), tree)
+    close([*update["a"], *update["b"]], [-RATE * 0.6, -RATE * 0.8])
+
+
+def rates(iterations=100, at=(), **options):
+    course = schedule(Optimizer(learning_rate=RATE, **options), iterations)
+    return np.array([float(course(jnp.int32(t))) for t in at]) / RATE
+
+
+def test_schedules_at_known_iterations():
+    """Factors of the peak."""
+    close(rates(at=(0, 50, 1000)), [1, 1, 1])
+    close(rates(at=(0, 25, 99, 100, 200), schedule="linear"), [1, 0.75, 0.01, 0, 0])
+    close(rates(at=(0, 25, 50, 100, 200), schedule="cosine"), [1, 0.5 + 0.5**1.5, 0.5, 0, 0])
+    restarts = {"schedule": "cosine_restarts", "period": 10}
+    close(rates(at=(0, 5, 10, 15, 1005), **restarts), [1, 0.5, 1, 0.5, 0.5])
+    assert rates(at=(9,), **restarts) < 0.03
+
+
+def test_a_horizon_takes_the_place_of_the_length():
+    close(rates(at=(25, 50, 60), schedule="linear", horizon=50), [0.5, 0, 0])
+    close(rates(iterations=10, at=(25,), schedule="linear", horizon=50), [0.5])
+
+
+def test_the_warm_up_rises_before_the_course():
+    """From 0 to the peak in 20 iterations; what falls still ends with the training."""
+    close(rates(at=(0, 5, 20, 90), warmup=20), [0, 0.25, 1, 1])
+    close(rates(at=(0, 10, 20, 60, 100), warmup=20, schedule="linear"), [0, 0.5, 1, 0.5, 0])
+    close(rates(at=(0, 10, 20, 60, 100), warmup=20, schedule="cosine"), [0, 0.5, 1, 0.5, 0])
+    close(rates(at=(20, 25, 30), warmup=20, schedule="cosine_restarts", period=10), [1, 0.5, 1])
+    close(rates(at=(0, 50, 100), warmup=100, schedule="linear"), [0, 0.5, 1])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_schedules_count_iterations_not_updates(name):
+    """Five plays share a rate. Counted in updates, the rate would be 0 after the first of the five iterations."""
+    ones = np.ones((25, 3))
+    seen = moves(ones, plays=5, iterations=5, name=name, schedule="linear", params=np.zeros(3))
+    close(seen[:, 0], -RATE * np.repeat(1 - np.arange(5) / 5, 5))
+    assert (seen[5:] != 0).all()
