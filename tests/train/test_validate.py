@@ -137,7 +137,8 @@ def test_batch_norm_is_in_evaluation_mode():
     seen = validate(state)
     assert {name.split("/")[1] for name in seen} == {"critic", "sliced_wasserstein"}  # only losses that see examples
     stats = jax.tree.map(lambda s: s + 1, state.stats)
-    moved = validate(dataclasses.replace(state, stats=stats, ema=state.ema | {"stats": {"generator": stats["generator"]}}))
+    averaged = state.ema | {"stats": {"generator": stats["generator"]}}
+    moved = validate(dataclasses.replace(state, stats=stats, ema=averaged))
     assert all(np.isfinite(list(moved.values())))
     assert moved["validation/critic/wasserstein"] != seen["validation/critic/wasserstein"]
     assert moved["validation/sliced_wasserstein"] != seen["validation/sliced_wasserstein"]
