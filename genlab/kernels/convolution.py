@@ -70,7 +70,7 @@ def conv_mean_pool(
 def upsample_conv(
     x: Float[Array, "batch height width inputs"], w: Float[Array, "kh kw _ outputs"]
 ) -> Float[Array, "batch out_height out_width outputs"]:
-    """`conv` of the image with each pixel repeated 2x2, as one transposed convolution; 4/9 of the work for a 3x3 kernel.
+    """`conv` of the image with each pixel repeated 2x2, as one transposed convolution; 4/9 of the work for a 3x3.
 
     It is the transpose of a convolution summed over 2x2 blocks. Raises Invalid for kernels of even side.
     """
@@ -98,7 +98,13 @@ _primitive = Primitive("genlab_conv")
 def _contract(wanted: Operand, geometry: Geometry, **operands: jax.Array) -> jax.Array:
     a, b = (operands[name] for name in _others(wanted))
     dtype = jnp.promote_types(a.dtype, b.dtype)
+    a, b = _varying(a, b), _varying(b, a)
     return _primitive.bind(a.astype(dtype), b.astype(dtype), wanted=wanted, geometry=geometry)
+
+
+def _varying(a: jax.Array, b: jax.Array) -> jax.Array:
+    """`a`, varying over the mapped axes that b varies over: `shard_map` then sums its cotangent over them."""
+    return jax.lax.pcast(a, tuple(jax.typeof(b).mat.varying - jax.typeof(a).mat.varying), to="varying")
 
 
 def _others(wanted: Operand) -> list[Operand]:
@@ -146,7 +152,7 @@ def _lower(form, a: jax.Array, b: jax.Array, *, wanted: Operand, geometry: Geome
 _compiled = jax.jit(_primitive.bind, static_argnames=("wanted", "geometry"))
 _primitive.def_impl(_compiled)
 _primitive.def_abstract_eval(
-    lambda a, b, *, wanted, geometry: jax.core.ShapedArray(forms.shape(wanted, geometry, a.shape, b.shape), a.dtype)
+    lambda a, b, *, wanted, geometry: a.update(shape=forms.shape(wanted, geometry, a.shape, b.shape))
 )
 ad.defbilinear(_primitive, partial(_transpose, 0), partial(_transpose, 1))
 batching.primitive_batchers[_primitive] = _batch

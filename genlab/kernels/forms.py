@@ -105,9 +105,7 @@ def phases(geometry: Geometry, w: Tensor, y: Tensor) -> Tensor:
         taps = flipped[rows, columns]
         if taps.size == 0:
             return jnp.zeros((y.shape[0], *grid, w.shape[2]), y.dtype)
-        return jax.lax.conv_general_dilated(
-            y, taps, (1, 1), (row_padding, column_padding), dimension_numbers=_LAYOUT
-        )
+        return jax.lax.conv_general_dilated(y, taps, (1, 1), (row_padding, column_padding), dimension_numbers=_LAYOUT)
 
     rows = [jnp.stack([one(row, column) for column in range(stride)], axis=3) for row in range(stride)]
     image = jnp.stack(rows, axis=2).reshape(y.shape[0], grid[0] * stride, grid[1] * stride, w.shape[2])

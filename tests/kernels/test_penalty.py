@@ -113,9 +113,7 @@ def test_quadratic_critic_in_closed_form():
         np.testing.assert_allclose(slope, jnp.linalg.norm(between @ matrix, axis=1))
 
 
-@pytest.mark.parametrize(
-    ("net", "spec"), [(net, SPECS[0]) for net in NETS] + [("mlp", spec) for spec in SPECS[1:]]
-)
+@pytest.mark.parametrize(("net", "spec"), [(net, SPECS[0]) for net in NETS] + [("mlp", spec) for spec in SPECS[1:]])
 def test_parameter_gradient_by_finite_differences(net, spec):
     with jax.enable_x64(True):
         function, shapes = NETS[net]
