@@ -1,6 +1,7 @@
 """Eight simulated devices, and presets small enough to train in a second."""
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from genlab.train.config import Config
 jax.config.update("jax_num_cpu_devices", 8)
 assert len(jax.devices()) == 8  # starts the backend, so that no test can change their number
 # the same small programs are compiled again and again: once is enough for one session
-jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="genlab-tests-"))
+SESSION = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # one for all worker processes
+jax.config.update("jax_compilation_cache_dir", str(Path(tempfile.gettempdir()) / f"genlab-tests-{SESSION}"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 PRESETS = sorted(path.stem for path in cli.CONFIGS.glob("*.py"))

@@ -147,11 +147,6 @@ def gradient_penalty(
     return jax.lax.cond(step % spec.interval == 0, penalised, lambda: (jnp.zeros(count, dtype),) * 2)
 
 
-def statistics(slope: Float[Array, " points"]) -> dict[str, Float[Array, ""]]:
-    """Mean and standard deviation of slopes, under the names they are logged by."""
-    return {"slope_mean": jnp.mean(slope), "slope_std": jnp.std(slope)}
-
-
 def histogram(slope: Float[Array, " points"], limit: float = 2.0, bins: int = 20) -> Float[Array, " bins"]:
     """Share of the slopes in each of `bins` equal bins over [0, limit]; steeper ones count in the last bin."""
     counts, _ = jnp.histogram(jnp.minimum(slope, limit), bins=bins, range=(0.0, limit))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, batch_mean, squash
+from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder, encoder
 
@@ -69,7 +69,7 @@ class AE(Encoding):
     def players(self) -> tuple[Player, ...]:
         return (Player("model", ("encoder", "decoder", "codes"), self.loss, self.optimizer),)
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
         z = self.encode(networks, batch.x)
         cast(Codes, networks["codes"]).update(z)
         errors = squared_error(batch.x, self.decode(networks, z))

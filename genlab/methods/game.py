@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
@@ -16,9 +16,11 @@ from genlab.nn.layers import AXIS
 
 Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, ""]]
-# (networks, batch, per-example keys) -> the mean loss over the batch, and metrics that are means over it too;
-# the batch is a data.feed.Batch, or None for a player that does not look at real examples
-Loss = Callable[[Networks, Any, Keys], tuple[Float[Array, ""], Metrics]]
+Turn = Int[Array, ""] | int
+# (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
+# the batch is a data.feed.Batch, or None for a player that does not look at real examples;
+# the turn counts this player's plays since training began
+Loss = Callable[[Networks, Any, Keys, Turn], tuple[Float[Array, ""], Metrics]]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Metrics, Networks, Optimizer, Player
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -38,12 +38,16 @@ class GAN(Adversarial):
             Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=False),
         )
 
-    def discriminator_loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def discriminator_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0
+    ) -> tuple[Float[Array, ""], Metrics]:
         real = networks["discriminator"](batch.x)[:, 0]
         fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
         accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
         return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
 
-    def generator_loss(self, networks: Networks, batch: None, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def generator_loss(
+        self, networks: Networks, batch: None, keys: Keys, turn: Turn = 0
+    ) -> tuple[Float[Array, ""], Metrics]:
         fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
         return non_saturating_generator(fake).mean(), {}

@@ -13,7 +13,7 @@ from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_standard_normal
 from genlab.losses.reconstruction import bernoulli, gaussian
-from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, squash
+from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, Turn, squash
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -72,7 +72,7 @@ class VAE(Encoding):
             return bernoulli((x + 1) / 2, output)
         return gaussian(x, squash(output), self.scale)
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
         mean, log_variance = self.posterior(networks, batch.x)
         z = mean + jnp.exp(log_variance / 2) * normal(keys, (self.latent,))  # the reparametrisation, eq. 4 and 10
         distortion = self.distortion(networks, batch.x, z).mean()

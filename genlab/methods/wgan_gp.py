@@ -14,7 +14,7 @@ from genlab.kernels.penalty import Penalty, gradient_penalty
 from genlab.kernels.random import Keys, fold
 from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, batch_mean
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, batch_mean
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -51,7 +51,9 @@ class WGANGP(Adversarial):
             Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=False),
         )
 
-    def critic_loss(self, networks: Networks, batch: Batch, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def critic_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0
+    ) -> tuple[Float[Array, ""], Metrics]:
         """Eq. 3: E[D(fake)] - E[D(real)] + penalty, one loss and so one update."""
 
         def critic(x: Float[Array, "b *shape"]) -> Float[Array, " b"]:
@@ -59,7 +61,7 @@ class WGANGP(Adversarial):
 
         fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0)))
         distance = wasserstein_critic(critic(batch.x), critic(fake)).mean()
-        penalties, slopes = gradient_penalty(critic, batch.x, fake, fold(keys, 1), self.penalty)
+        penalties, slopes = gradient_penalty(critic, batch.x, fake, fold(keys, 1), self.penalty, turn)
         penalty = penalties.mean()
         return distance + penalty, {
             "wasserstein": -distance,
@@ -68,6 +70,8 @@ class WGANGP(Adversarial):
             "slope_std": jnp.sqrt(batch_mean(jnp.square(slopes - batch_mean(slopes)))),
         }
 
-    def generator_loss(self, networks: Networks, batch: None, keys: Keys) -> tuple[Float[Array, ""], Metrics]:
+    def generator_loss(
+        self, networks: Networks, batch: None, keys: Keys, turn: Turn = 0
+    ) -> tuple[Float[Array, ""], Metrics]:
         fake = networks["critic"](self.sample(networks, keys))[:, 0]
         return wasserstein_generator(fake).mean(), {}

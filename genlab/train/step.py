@@ -75,7 +75,7 @@ def _play(
 
         def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
             networks = game.merge({**state.params, **own}, {**state.stats, **stats}, train=True)
-            loss, metrics = player.loss(networks, batch, fold(keys, LOSS))
+            loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 
         grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)

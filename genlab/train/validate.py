@@ -50,7 +50,7 @@ def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metric
         metrics: Metrics = {}
         for player in game.players:
             if player.real:
-                loss, seen = player.loss(networks, batch, keys)
+                loss, seen = player.loss(networks, batch, keys, 0)
                 metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | seen).items()}
         return metrics
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -35,6 +34,16 @@ class Plain(nnx.Module):
         return self.function(x)
 
 
+class Code(nnx.Module):
+    """An encoder that is nothing but one mean and log-variance."""
+
+    def __init__(self, mean, log_variance):
+        self.code = nnx.Param(jnp.array([mean, log_variance]))
+
+    def __call__(self, x):
+        return jnp.broadcast_to(self.code[...], (len(x), 2))
+
+
 @pytest.mark.parametrize("case", ["bernoulli", "gaussian"])
 def test_the_loss_is_that_of_the_paper(evaluate, compiled, fresh, keys, case):
     """-E log p(x|z) + beta KL by numpy and scipy, from the networks' outputs and the same noise; -ELBO at beta 1."""
@@ -56,15 +65,13 @@ def test_the_loss_is_that_of_the_paper(evaluate, compiled, fresh, keys, case):
 
     def losses(networks, batch, keys):
         of = {beta: dataclasses.replace(method, beta=beta).loss(networks, batch, keys) for beta in BETAS}
-        return of[0.0][0], of[4.0][1] | {str(beta): loss for beta, (loss, _) in of.items()}
+        return of[4.0][0], of[4.0][1] | {str(beta): loss for beta, (loss, _) in of.items()}
 
     seen = evaluate(losses, networks, x, k)
     for beta in BETAS:
         np.testing.assert_allclose(seen.metrics[str(beta)], -log_likelihood.mean() + beta * kl, rtol=1e-5)
     np.testing.assert_allclose(seen.metrics["1.0"], -seen.metrics["elbo"], rtol=1e-6)
     np.testing.assert_allclose(seen.metrics["kl"], kl, rtol=1e-4)
-    # the noise is reparametrised: at beta 0 the encoder learns from the likelihood alone
-    assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["encoder"])) > 1e-3
 
 
 def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
@@ -78,8 +85,8 @@ def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
         return np.concatenate([np.sin(2 * z), z**2 / 2], axis=1)
 
     mean, log_variance, x = 0.4, -1.0, np.array([0.7, 0.3], np.float32)
-    encoder = Plain(lambda x: jnp.tile(jnp.array([mean, log_variance]), (len(x), 1)))
-    seen = evaluate(method.loss, {"encoder": encoder, "decoder": Plain(curve)}, np.tile(x, (20_000, 1)), keys(20_000))
+    networks = {"encoder": Code(mean, log_variance), "decoder": Plain(curve)}
+    seen = evaluate(method.loss, networks, np.tile(x, (20_000, 1)), keys(20_000))
 
     z = np.linspace(-8, 8, 8001)
     joint = stats.norm.logpdf(z) + stats.norm.logpdf(x, curve(z[:, None], np), 0.5).sum(1)
@@ -91,15 +98,19 @@ def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
     np.testing.assert_allclose(seen.metrics["elbo"] + gap, evidence, atol=0.03)
 
 
-def test_the_bound_is_tight_at_the_posterior(evaluate, keys):
-    """With a linear decoder the posterior is known; it closes the gap, and the bound is log N(x; 0, 1 + s^2)."""
-    s = 0.5
+def test_the_bound_is_tight_and_stationary_at_the_posterior(evaluate, keys):
+    """With a linear decoder the posterior is known; it closes the gap, and the bound is log N(x; 0, 1 + s^2).
+
+    There the likelihood's pull on mean and log-variance balances that of the KL term, which is +0.64 and -0.4. The
+    standard errors of 20,000 draws are below 0.02.
+    """
+    s, x = 0.5, 0.8
     precision = 1 + 1 / s**2
-    encoder = Plain(lambda x: jnp.concatenate([x / s**2 / precision, jnp.full_like(x, -np.log(precision))], 1))
-    networks = {"encoder": encoder, "decoder": Plain(lambda z: z)}
+    networks = {"encoder": Code(x / s**2 / precision, -np.log(precision)), "decoder": Plain(lambda z: z)}
     method = VAE(latent=1, likelihood="gaussian", scale=s)
-    seen = evaluate(method.loss, networks, np.full((20_000, 1), 0.8, np.float32), keys(20_000))
-    np.testing.assert_allclose(seen.metrics["elbo"], stats.norm.logpdf(0.8, 0, (1 + s**2) ** 0.5), atol=0.02)
+    seen = evaluate(method.loss, networks, np.full((20_000, 1), x, np.float32), keys(20_000))
+    np.testing.assert_allclose(seen.metrics["elbo"], stats.norm.logpdf(x, 0, (1 + s**2) ** 0.5), atol=0.02)
+    np.testing.assert_allclose(seen.grads["encoder"]["code"], 0, atol=0.05)
 
 
 def test_a_collapsed_posterior_costs_nothing(evaluate, keys):

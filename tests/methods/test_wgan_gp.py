@@ -187,6 +187,8 @@ class Algorithm1:
     inside: bool = False
     decay: str = "iterations"
     sign: int = 1
+    interval: int = 1
+    restart: bool = False
 
     def rate(self, t, plays):
         done = {"iterations": t, "updates": t * plays, "never": 0}[self.decay]
@@ -199,7 +201,9 @@ class Algorithm1:
             for i in range(plays):
                 distance = self.sign * (b - real[t, 0 if self.same_batch else i].mean(0))
                 length = np.linalg.norm(w)
-                penalty = 2 * self.weight * (length - 1) * w / length
+                turn = i if self.restart else t * plays + i
+                weight = self.weight * self.interval * (turn % self.interval == 0)
+                penalty = 2 * weight * (length - 1) * w / length
                 for gradient in (distance, penalty) if self.apart else (distance + penalty,):
                     w = critic(w, gradient, self.rate(t, plays))
                 if i == (0 if self.inside else plays - 1):
@@ -220,13 +224,17 @@ DEVIATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def trained(play):
+def train(play, **options):
     """The real examples, and the state after three of four iterations."""
     real = 2 + points(5, HORIZON, N_CRITIC, BATCH, 2)
     adam = Optimizer(learning_rate=RATE, b1=0.0, b2=0.9, schedule="linear")
-    method = Toy(latent=2, n_critic=N_CRITIC, generator_optimizer=adam, critic_optimizer=adam)
+    method = Toy(latent=2, n_critic=N_CRITIC, generator_optimizer=adam, critic_optimizer=adam, **options)
     return real, play(method, real, HORIZON, 3)
+
+
+@pytest.fixture(scope="module")
+def trained(play):
+    return train(play)
 
 
 def learnt(state):
@@ -244,6 +252,14 @@ def test_training_as_others_do_it_ends_elsewhere(trained, deviation):
     real, state = trained
     theirs = Algorithm1(**DEVIATIONS[deviation]).run(real, 3)
     assert np.abs(np.subtract(learnt(state), theirs)).max() > 1e-3
+
+
+def test_a_lazy_penalty_counts_the_critics_updates(play):
+    """Every second of all updates pays twice; three to an iteration, so a count that began anew would pay at others."""
+    real, state = train(play, penalty=Penalty(interval=2))
+    np.testing.assert_allclose(learnt(state), Algorithm1(interval=2).run(real, 3), atol=1e-5)
+    for other in (Algorithm1(interval=2, restart=True), Algorithm1(weight=20.0)):
+        assert np.abs(np.subtract(learnt(state), other.run(real, 3))).max() > 1e-3
 
 
 def test_the_critic_moves_n_times_for_each_move_of_the_generator(trained):

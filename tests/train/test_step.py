@@ -119,7 +119,7 @@ def test_every_play_sees_fresh_examples_and_noise(tiny):
     config = tiny("wgan_gp", method={"n_critic": 3})
     seen = []
 
-    def loss(networks, batch, keys):
+    def loss(networks, batch, keys, turn):
         jax.debug.callback(lambda x, k: seen.append((x, k)), batch.x, jax.random.key_data(keys))
         return jnp.zeros(()) + networks["critic"](batch.x).mean(), {}
 
