@@ -18,5 +18,5 @@ config = Config(
         critic_optimizer=adam,
         n_critic=3,
     ),
-    train=Train(steps=8000),
+    train=Train(steps=6000),
 )
