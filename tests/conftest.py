@@ -33,12 +33,12 @@ def shrink(config: Config, steps: int = 2, **sections: dict) -> Config:
     changes: dict[str, dict] = {
         "method": narrow,
         "data": {"batch_size": 16},
-        "train": {"steps": steps, "validate_every": 2},
+        "train": {"validate_every": 2},
         "checkpoint": {"every": 2},
         "track": {"every": 1, "samples_every": 2, "wandb": "disabled"},
         "parallel": {"devices": 1},
     }
-    for section, values in sections.items():
+    for section, values in (sections | {"train": sections.get("train", {}) | {"steps": steps}}).items():
         changes[section] |= values
     return dataclasses.replace(
         config, **{name: dataclasses.replace(getattr(config, name), **values) for name, values in changes.items()}

@@ -35,7 +35,7 @@ class Penalty:
     noise: float = 0.1
     """standard deviation of the noise of dragan, in units of the data"""
     interval: int = 1
-    """applied at every interval-th critic update, with interval times the weight"""
+    """applied at every interval-th critic update, with interval times the weight; metrics count the others as 0"""
     share: float = 1.0
     """share of the batch it is computed on, in (0, 1]"""
 

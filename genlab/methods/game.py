@@ -36,7 +36,7 @@ class Optimizer:
     b2: float = 0.999
     """Decay of the mean of the squared gradients (adam, adamw, rmsprop, adadelta), or of the momentum (lion)."""
     eps: float = 1e-8
-    """Added to the root of the second moment."""
+    """Keeps the division by the root of the second moment finite; inside the root in rmsprop, adagrad and adadelta."""
     weight_decay: float = 0.0
     """Decoupled from the gradient in adamw and lion; added to it (an L2 term) in the others."""
     clip: float = 0.0

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-@runtime_checkable
 class Sink(Protocol):
     """Something that takes the record of a run."""
 
@@ -75,15 +74,15 @@ class Jsonl:
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         pass
 
-    def truncate(self, step: int) -> None:
-        """Forget rows after `step` and a line cut short by a kill; the other bytes stay as they are.
+    def truncate(self, step: int, belongs: Callable[[Mapping[str, Any]], bool] = lambda row: True) -> None:
+        """Forget rows after `step`, those that do not belong, and a line cut short by a kill; other bytes stay.
 
         A run restored at `step` writes those rows again, so its file ends up the one of a run that never stopped.
         """
         self.close()
         part = self.path.with_name(f".{self.path.name}.part")
         rows = self.path.read_bytes().splitlines(keepends=True)
-        part.write_bytes(b"".join(row for row in rows if _row_step(row) <= step))
+        part.write_bytes(b"".join(row for row in rows if _row_step(row) <= step and belongs(json.loads(row))))
         part.replace(self.path)
         self._file = self.path.open("ab")
 

@@ -32,14 +32,14 @@ class Checkpoint:
 
 
 class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
-    """The checkpoints of one run, by step.
+    """The checkpoints of one run, by step: to write, keeping the best and the newest `keep`, or only to read.
 
     Raises:
         Invalid: a checkpoint's own records are damaged; `mend` sets such ones aside.
         Stopped: from whatever writes, when it cannot, as on a full disk.
     """
 
-    def __init__(self, folder: Path, keep: int = 1):
+    def __init__(self, folder: Path, keep: int | None = None):
         policies = ocp.training.preservation_policies
         best = policies.BestN(  # the lowest validation metric; a checkpoint saved in haste has none and is not the best
             get_metric_fn=lambda metrics: metrics["monitor"], reverse=True, n=1, keep_checkpoints_without_metrics=False
@@ -49,7 +49,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
             self._checkpointer = ocp.training.Checkpointer(
                 self._folder,
                 preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
-                cleanup_tmp_directories=True,
+                cleanup_tmp_directories=keep is not None,  # what lies unfinished may be a trainer's at work
             )
         except ValueError as error:
             raise Invalid(f"checkpoints: {folder} holds a damaged one ({error}); train on to set it aside") from None

@@ -87,6 +87,19 @@ def _build(kind: Any, value: Any) -> Any:
     return value
 
 
+def read(path: Path) -> dict[str, Any]:
+    """What a run's config.json holds: "config", and the data's "shape" and "classes".
+
+    Raises:
+        Invalid: it is not as genlab wrote it.
+    """
+    try:
+        written = json.loads(path.read_text())
+        return {name: written[name] for name in ("config", "shape", "classes")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise Invalid(f"run_dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
+
+
 def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"data": {"name": x}} -> {"data.name": x}."""
     flat: dict[str, Any] = {}

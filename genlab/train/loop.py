@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
 from genlab.train import spmd
 from genlab.train.checkpoint import Checkpoints, abstract, mend
-from genlab.train.config import Config, check_same, to_dict
+from genlab.train.config import Config, check_same, read, to_dict
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step
@@ -107,7 +107,7 @@ class Loop:
 
     def _speed(self) -> dict[str, float]:
         speed = self.progress.speed()
-        names = {"time/steps_per_second": 1, "time/images_per_second": self.config.data.batch_size}
+        names = {"time/steps_per_second": 1, "time/images_per_second": self.progress.images_per_step}
         return {name: speed * factor for name, factor in names.items()} if speed else {}
 
     def _events(self, step: int, state: TrainState) -> None:
@@ -162,8 +162,8 @@ def train(config: Config, run_dir: Path) -> str | None:
     folder = RunFolder.create(run_dir)
     with contextlib.ExitStack() as stack:
         stack.enter_context(folder.lock())
-        if folder.is_run():
-            check_same(json.loads(folder.config.read_text())["config"], config)
+        before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
+        check_same(before, config)
         interrupt = stack.enter_context(Interrupt())
         dataset = load(config.data, config.train.seed)
         game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
@@ -176,9 +176,9 @@ def train(config: Config, run_dir: Path) -> str | None:
         step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
         write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
         write_json(folder.versions, versions())
-        tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step)))
-        headline = config.method.headline
-        progress = Progress(config.train.steps, step, config.data.batch_size, headline)
+        tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))
+        images = game.reads * config.data.batch_size
+        progress = Progress(config.train.steps, step, images, config.method.headline)
         stack.callback(progress.close)
         batches = held_out(dataset, config.data, config.train.seed)
         loop = Loop(
@@ -198,8 +198,16 @@ def train(config: Config, run_dir: Path) -> str | None:
         return interrupt.requested
 
 
-def _open_tracker(config: Config, folder: RunFolder, step: int) -> Tracker:
+def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str, Any]) -> Tracker:
+    """The run's sinks; the record is cut back to what a run that never stopped would have written up to `step`."""
+
+    def belongs(row: Mapping[str, Any]) -> bool:
+        held_out = any(name.startswith("validation/") for name in row)
+        intervals = (config.train.validate_every, config.checkpoint.every) if held_out else (config.track.every,)
+        only_at_the_end = row["step"] == before["train"]["steps"] < config.train.steps
+        return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
+
     jsonl = Jsonl(folder.metrics)
-    jsonl.truncate(step)
+    jsonl.truncate(step, belongs)
     wandb = Wandb(folder, config.track.wandb, config.track.project, folder.path.resolve().name, to_dict(config))
     return Tracker([jsonl, Pngs(folder.samples), wandb])

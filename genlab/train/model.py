@@ -1,6 +1,5 @@
 """A trained model from nothing but its run folder."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from genlab.methods.game import Networks
 from genlab.track.folder import RunFolder
 from genlab.train import spmd
 from genlab.train.checkpoint import Checkpoints, abstract
-from genlab.train.config import Config, from_dict
+from genlab.train.config import Config, from_dict, read
 from genlab.train.state import Game, TrainState, stream
 
 CHUNK = 256  # examples per call; always as many, so that an example does not depend on how many are asked for
@@ -57,11 +56,8 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
         Invalid: the folder holds no run, or no such checkpoint.
     """
     folder = RunFolder.open(run_dir)
-    try:
-        written = json.loads(folder.config.read_text())
-        config, shape = from_dict(written["config"]), tuple(written["shape"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise Invalid(f"run_dir: {folder.config} cannot be read ({error}); it must be as genlab wrote it") from None
+    written = read(folder.config)
+    config, shape = from_dict(written["config"]), tuple(written["shape"])
     game = Game(config.method, shape, config.train.seed, config.train.steps)
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
     with Checkpoints(folder.checkpoints) as checkpoints:

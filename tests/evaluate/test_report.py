@@ -51,7 +51,7 @@ def test_digits_against_all_splits(untrained, tmp_path):
     }
     assert list(run.scores) == list(real.scores) == ["frechet", "precision", "recall", "smallest_class"]
     assert real.run is None and real.stamp["n_generated"] == 300
-    assert real.scores["frechet"] < 0.1 < run.scores["frechet"]
+    assert 5 * real.scores["frechet"] < run.scores["frechet"]
     assert real.scores["precision"] == 1 and real.scores["smallest_class"] > 0.05
 
 

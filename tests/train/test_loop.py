@@ -56,6 +56,16 @@ def test_every_preset_trains_and_samples_and_resumes(tiny, preset, tmp_path):
         assert picture.size[0] > 100
 
 
+def test_a_run_that_goes_on_has_no_rows_of_its_former_end(tiny, tmp_path):
+    """Ended between two intervals, which writes a last row, and trained on: the record is that of one run."""
+    intervals = {"track": {"every": 4}, "checkpoint": {"every": 4}, "train": {"validate_every": 4}}
+    train(tiny("vae", steps=8, **intervals), tmp_path / "whole")
+    train(tiny("vae", steps=3, **intervals), tmp_path / "parts")
+    assert [row["step"] for row in rows(tmp_path / "parts")] == [3, 3]
+    train(tiny("vae", steps=8, **intervals), tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
 def test_samples_do_not_depend_on_how_many_are_asked_for(tiny, tmp_path):
     train(tiny("wgan_gp"), tmp_path)
     model = load(tmp_path)
