@@ -8,7 +8,7 @@ from genlab.methods.gan import GAN
 from genlab.nn.network import Net
 from genlab.train.config import Config, Train
 
-adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)
+adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-5)
 config = Config(
     method=GAN(
         generator=Net(width=256),

@@ -8,7 +8,9 @@ from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
 from genlab.train.config import Config, Train
 
-adam = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.9)
+# eps is well above the rounding of the gradients: with 1e-8, weights whose gradient cancels would move by its noise,
+# and so differently on other numbers of devices
+adam = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.9, eps=1e-5)
 config = Config(
     method=WGANGP(
         latent=64,

@@ -14,7 +14,7 @@ from genlab.nn.network import Net
 from genlab.train.config import Config, Train
 
 STEPS = 6000
-adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.9, schedule="linear", horizon=STEPS)
+adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.9, eps=1e-5, schedule="linear", horizon=STEPS)
 config = Config(
     method=WGANGP(
         latent=2,
