@@ -84,11 +84,11 @@ class Progress:
         speed, parts = self.speed(), []
         if speed:
             images = tqdm.format_sizeof(speed * self.images_per_step)
-            parts.append(f"{tqdm.format_sizeof(speed)} it/s {images} img/s")
+            parts.append(f"{tqdm.format_sizeof(speed)} steps/s {images} images/s")
         if took:
             parts.append(f"in {took}")
         elif speed:
-            parts.append(f"{tqdm.format_interval((self.total - self.step) / speed)} left")
+            parts.append(f"ETA {tqdm.format_interval((self.total - self.step) / speed)}")
         parts += [f"{name.removesuffix('/loss')} {value:.3g}" for name, value in self._values.items()]
         return " ".join(parts)
 

@@ -40,7 +40,7 @@ def test_plain_lines_come_at_once_then_every_five_seconds_then_at_the_end():
     assert stream.getvalue().count("\n") == 4
     progress.message("saved")
     progress.close()
-    assert stream.getvalue().splitlines()[-2:] == ["saved", "step 400/1000 20.0 it/s 12.8k img/s in 00:19"]
+    assert stream.getvalue().splitlines()[-2:] == ["saved", "step 400/1000 20.0 steps/s 12.8k images/s in 00:19"]
 
 
 def test_speed_leaves_out_compilation_and_forgets():
@@ -72,7 +72,7 @@ def test_slow_steps_have_a_speed():
 def test_time_left_after_a_resume_counts_only_what_is_left():
     progress, clock, stream = make(total=100_000, initial=90_000)
     run(progress, clock, 100, 10.0)
-    assert stream.getvalue().splitlines()[-1] == "step 90051/100000 10.0 it/s 6.40k img/s 16:34 left"
+    assert stream.getvalue().splitlines()[-1] == "step 90051/100000 10.0 steps/s 6.40k images/s ETA 16:34"
 
 
 def test_headlines_keep_their_last_values():
@@ -102,4 +102,4 @@ def test_the_bar_fits_eighty_columns_and_messages_stand_above_it():
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     assert max(map(len, lines)) < 80
     assert "saved checkpoint" in lines
-    assert re.fullmatch(r"101000/200000 \|.*\| 400 it/s 256k img/s in 00:02 critic -12.3 generator 1.5", lines[-2])
+    assert re.fullmatch(r"101000/200000 \|.*\| 400 steps/s 256k images/s in 00:02 critic -12.3 generator 1.5", lines[-2])

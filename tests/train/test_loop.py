@@ -12,6 +12,7 @@ from PIL import Image
 
 from genlab.errors import Invalid
 from genlab.methods.game import Encoding, Optimizer
+from genlab.nn.network import Net
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import Diverged, train
 from genlab.train.model import load
@@ -54,6 +55,18 @@ def test_every_preset_trains_and_samples_and_resumes(tiny, preset, tmp_path):
     assert ("reconstruction_step_00000004.png" in pictures) == encodes
     with Image.open(tmp_path / "whole" / "samples" / pictures[-1]) as picture:
         assert picture.size[0] > 100
+
+
+def test_convolutions_and_norms_train_and_sample(tiny, tmp_path):
+    """A DCGAN with batch norm in the generator and layer norm in the critic; samples use the running averages."""
+    networks = {
+        "generator": Net("dcgan", width=2, norm="batch"),
+        "critic": Net("dcgan", width=2, norm="layer", activation="leaky_relu"),
+    }
+    train(tiny("wgan_gp", method=networks), tmp_path)
+    model = load(tmp_path)
+    assert model.state.ema["stats"]["generator"]
+    np.testing.assert_array_equal(model.sample(4)[:2], model.sample(2))
 
 
 def test_a_run_that_goes_on_has_no_rows_of_its_former_end(tiny, tmp_path):
