@@ -27,3 +27,8 @@ def bernoulli(x: Data, logits: Data) -> PerExample:
 def gaussian(x: Data, mean: Data, scale: float) -> PerExample:
     """-log N(x; mean, scale^2 I) in nats, with its constant."""
     return _sum(0.5 * jnp.square((x - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi))
+
+
+def log_normal(x: Data, mean: Data, log_variance: Data) -> PerExample:
+    """log N(x; mean, diag(exp(log_variance))) in nats, with its constant."""
+    return -_sum(0.5 * (jnp.square(x - mean) * jnp.exp(-log_variance) + log_variance + math.log(2 * math.pi)))

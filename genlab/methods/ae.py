@@ -1,6 +1,6 @@
 """The autoencoder, with a Gaussian fitted to its codes so that it can be sampled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import jax
@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.autoencoder import Autoencoder
+from genlab.methods.game import Metrics, Networks, Player, Turn, batch_mean
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.network import decoder, encoder
 
 
 class Codes(nnx.Module):
@@ -43,21 +44,11 @@ class Codes(nnx.Module):
 
 
 @dataclass(frozen=True)
-class AE(Encoding):
+class AE(Autoencoder):
     """Plain autoencoder: minimises the squared error of the reconstruction."""
 
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "codes")
     headline: ClassVar[tuple[str, str]] = ("model/loss", "model/rmse")
-    monitor: ClassVar[str] = "validation/model/loss"
-
-    latent: int = 16
-    """Dimensions of the latent space."""
-    encoder: Net = field(default_factory=Net)
-    """Examples to latents."""
-    decoder: Net = field(default_factory=Net)
-    """Latents to examples."""
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    """The optimiser of both."""
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         return {
@@ -77,9 +68,6 @@ class AE(Encoding):
 
     def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
         return networks["encoder"](x)
-
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
-        return squash(networks["decoder"](z))
 
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return networks["codes"](normal(keys, (self.latent,)))

@@ -69,6 +69,8 @@ class Player:
     optimizer: Optimizer
     plays: int = 1  # per iteration, each on a fresh batch
     real: bool = True  # whether its loss looks at real examples; False leaves them to the other players
+    start: int = 0  # the first iteration it plays in, as in pre-training
+    stop: int | None = None  # the first iteration it no longer plays in; None means never
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,19 @@ class Encoding(Method):
     def reconstruct(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
         """decode(encode(x))."""
         return self.decode(networks, self.encode(networks, x))
+
+
+@dataclass(frozen=True)
+class Likelihood(Encoding):
+    """An encoding method whose likelihood can be bounded by importance sampling."""
+
+    @abc.abstractmethod
+    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+        """log p(x, z) - log q(z|x) in nats, of one z ~ q(z|x) per key; its mean is the ELBO.
+
+        Burda et al. (2016), eq. 8: the log of the mean of k exponentials bounds log p(x) from below, the tighter the
+        larger k.
+        """
 
 
 def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:

@@ -1,6 +1,6 @@
 """The variational autoencoder of Kingma and Welling (2014), with the beta of Higgins et al. (2017)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import jax
@@ -12,27 +12,19 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_standard_normal
-from genlab.losses.reconstruction import bernoulli, gaussian
-from genlab.methods.game import Encoding, Metrics, Networks, Optimizer, Player, Turn, squash
-from genlab.nn.network import Net, decoder, encoder
+from genlab.losses.reconstruction import bernoulli, gaussian, log_normal
+from genlab.methods.autoencoder import Autoencoder
+from genlab.methods.game import Likelihood, Metrics, Networks, Player, Turn, squash
+from genlab.nn.network import decoder, encoder
 
 
 @dataclass(frozen=True)
-class VAE(Encoding):
+class VAE(Autoencoder, Likelihood):
     """Variational autoencoder: minimises -ELBO = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, I))."""
 
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     headline: ClassVar[tuple[str, str]] = ("model/loss", "model/kl")
-    monitor: ClassVar[str] = "validation/model/loss"
 
-    latent: int = 16
-    """Dimensions of the latent space."""
-    encoder: Net = field(default_factory=Net)
-    """Examples to the posterior's mean and log-variance."""
-    decoder: Net = field(default_factory=Net)
-    """Latents to the likelihood's parameters."""
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    """The optimiser of both."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """bernoulli (pixels as probabilities in [0, 1]; images only) or gaussian with a fixed scale."""
     scale: float = 0.1
@@ -72,9 +64,21 @@ class VAE(Encoding):
             return bernoulli((x + 1) / 2, output)
         return gaussian(x, squash(output), self.scale)
 
+    def _draw(
+        self, mean: Float[Array, "b latent"], log_variance: Float[Array, "b latent"], keys: Keys
+    ) -> Float[Array, "b latent"]:
+        return mean + jnp.exp(log_variance / 2) * normal(keys, (self.latent,))  # the reparametrisation, eq. 4 and 10
+
+    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+        mean, log_variance = self.posterior(networks, x)
+        z = self._draw(mean, log_variance, keys)
+        zero = jnp.zeros_like(z)
+        prior, posterior = log_normal(z, zero, zero), log_normal(z, mean, log_variance)
+        return prior - self.distortion(networks, x, z) - posterior
+
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
         mean, log_variance = self.posterior(networks, batch.x)
-        z = mean + jnp.exp(log_variance / 2) * normal(keys, (self.latent,))  # the reparametrisation, eq. 4 and 10
+        z = self._draw(mean, log_variance, keys)
         distortion = self.distortion(networks, batch.x, z).mean()
         kl = kl_standard_normal(mean, log_variance).mean()
         return distortion + self.beta * kl, {"distortion": distortion, "kl": kl, "elbo": -distortion - kl}

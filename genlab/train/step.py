@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,16 +15,15 @@ from genlab.methods.game import Metrics, Networks, Player
 from genlab.nn.layers import AXIS
 from genlab.train.state import Game, TrainState, select, stream
 
+Iteration = Callable[[TrainState, PyTree, Int[Array, " local"]], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
 DATA, LOSS = 0, 1  # streams of an example's key: what its batch draws, what its loss draws
 
 
-def make_step(game: Game, feed: Feed, ema: float) -> Step:
-    """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
+def make_iteration(game: Game, feed: Feed, ema: float) -> Iteration:
+    """`iteration(state, arrays, index)`: every player's turn, then the averaged weights; the iteration's metrics.
 
-    `index` holds the global indices of this device's examples within a batch. How many iterations a call makes is an
-    argument, not a constant of the program: one program serves every interval, and cutting a run into other calls
-    cannot change a bit of it.
+    `index` holds the global indices of this device's examples within a batch.
     """
 
     def iteration(state: TrainState, arrays: PyTree, index: Int[Array, " local"]) -> tuple[TrainState, Metrics]:
@@ -31,10 +31,22 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
         read = 0
         for number, player in enumerate(game.players):
             key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
-            state, seen = _play(game, feed, player, state, arrays, index, key, read)
+            play = partial(_play, game, feed, player, arrays=arrays, index=index, key=key, read=read)
+            state, seen = _if_due(player, play, state)
             metrics |= {f"{player.name}/{name}": value for name, value in seen.items()}
             read += player.plays * player.real
         return _average(game, state, ema), metrics
+
+    return iteration
+
+
+def make_step(game: Game, feed: Feed, ema: float) -> Step:
+    """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
+
+    How many iterations a call makes is an argument, not a constant of the program: one program serves every interval,
+    and cutting a run into other calls cannot change a bit of it.
+    """
+    iteration = make_iteration(game, feed, ema)
 
     def step(
         state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
@@ -44,7 +56,7 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
 
         def unfinished(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> Bool[Array, ""]:
             done, _, metrics = carry
-            return (done < n) & jnp.isfinite(jnp.stack(list(metrics.values()))).all()
+            return (done < n) & jnp.isfinite(jnp.concatenate([jnp.ravel(m) for m in metrics.values()])).all()
 
         def advance(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> tuple[Int[Array, ""], TrainState, Metrics]:
             done, state, _ = carry
@@ -54,6 +66,19 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
         return state, {"step": state.step} | metrics
 
     return step
+
+
+def _if_due(
+    player: Player, play: Callable[[TrainState], tuple[TrainState, Metrics]], state: TrainState
+) -> tuple[TrainState, Metrics]:
+    """The player's turn; while it rests nothing of it is computed or changes, and its metrics are 0."""
+    if (player.start, player.stop) == (0, None):
+        return play(state)
+    due = state.step >= player.start
+    if player.stop is not None:
+        due &= state.step < player.stop
+    nothing = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), jax.eval_shape(play, state)[1])
+    return jax.lax.cond(due, play, lambda state: (state, nothing), state)
 
 
 def _play(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genlab.losses.reconstruction import bernoulli, gaussian, squared_error
+from genlab.losses.reconstruction import bernoulli, gaussian, log_normal, squared_error
 
 
 @pytest.fixture
@@ -46,3 +46,10 @@ def test_squared_error_is_per_example(images):
     x, y = images
     expected = np.linalg.norm((x - y).reshape(4, -1), axis=1) ** 2
     np.testing.assert_allclose(squared_error(jnp.asarray(x), jnp.asarray(y)), expected, rtol=1e-5)
+
+
+def test_log_normal_is_the_gaussian_log_density(images):
+    x, mean = images
+    log_variance = 0.3 * mean
+    expected = stats.norm.logpdf(x.astype(float), mean, np.exp(log_variance / 2)).sum((1, 2, 3))
+    np.testing.assert_allclose(log_normal(*map(jnp.asarray, (x, mean, log_variance))), expected, rtol=1e-5)

@@ -9,6 +9,7 @@ import pytest
 
 from genlab.data.feed import make_feed
 from genlab.data.sources import load
+from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
 from genlab.train import cli, spmd
 from genlab.train.state import Game
@@ -151,3 +152,28 @@ def test_every_play_sees_fresh_examples_and_noise(tiny):
     assert len(np.unique(np.concatenate([k for _, k in seen]), axis=0)) == 6 * 16  # a key per play and example
     pixels = np.concatenate([x for x, _ in seen]).reshape(6 * 16, -1)
     assert len(np.unique(pixels, axis=0)) == 6 * 16  # no example twice within an epoch
+
+
+def test_a_player_that_rests_changes_nothing(tiny):
+    """The critic plays in iterations 1 and 2 of 4 only: its networks, its optimiser and its metrics show it."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Resting(WGANGP):
+        def players(self):
+            critic, generator = super().players()
+            return dataclasses.replace(critic, start=1, stop=3), generator
+
+    config = tiny("wgan_gp")
+    bench = Bench(dataclasses.replace(config, method=Resting(**vars(config.method))))
+    states = [jax.device_get(bench.init())]
+    norms = []
+    for _ in range(4):
+        state, metrics = bench.run(jax.device_put(states[-1]), 1)
+        states.append(state)
+        norms.append(metrics["critic/grad_norm"])
+    for before, after, plays in zip(states[:-1], states[1:], (False, True, True, False), strict=True):
+        same = jax.tree.map(np.array_equal, before.params["critic"], after.params["critic"])
+        assert all(jax.tree.leaves(same)) != plays
+        if not plays:
+            bitwise(before.optimizers["critic"], after.optimizers["critic"])
+    assert [norm > 0 for norm in norms] == [False, True, True, False]
