@@ -15,7 +15,8 @@ from genlab.kernels.random import Keys, normal, uniform
 
 Points = Float[Array, "batch ..."]
 Critic = Callable[[Points], Float[Array, " batch"]]
-Where = Literal["interpolated", "real", "fake", "dragan", "mixed"]
+Where = Literal["interpolated", "real", "fake", "both", "dragan", "mixed"]
+EDGES = np.linspace(0.0, 2.0, 21)  # of the bins of a histogram of slopes
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Penalty:
     weight: float = 10.0
     """factor of the penalty in the critic's loss (lambda); R1 and R2 with their gamma are weight gamma / 2, target 0"""
     where: Where = "interpolated"
-    """points: interpolated (WGAN-GP), real (R1), fake (R2), dragan (real plus noise), mixed (real or fake by a coin)"""
+    """points: interpolated (WGAN-GP), real (R1), fake (R2), both (R1 + R2), dragan (real plus noise), or mixed (real or
+    fake by a coin)"""
     target: float = 1.0
     """slope that costs nothing"""
     one_sided: bool = False
@@ -35,7 +37,8 @@ class Penalty:
     noise: float = 0.1
     """standard deviation of the noise of dragan, in units of the data"""
     interval: int = 1
-    """applied at every interval-th critic update, with interval times the weight; metrics count the others as 0"""
+    """applied at every interval-th critic update, with interval times the weight; in training, metrics count the other
+    updates as 0"""
     share: float = 1.0
     """share of the batch it is computed on, in (0, 1]"""
 
@@ -106,9 +109,11 @@ def points(real: Points, fake: Float[Array, "..."], keys: Keys, spec: Penalty) -
             return real
         case "fake":
             return fake
+        case "both":
+            return jnp.concatenate([real, fake])
         case "dragan":  # Kodali et al. 2017, Algorithm 1: x + delta, delta from N(0, c I)
             return real + spec.noise * normal(keys, real.shape[1:]).astype(real.dtype)
-        case "mixed":  # in the mean half of R1 plus R2
+        case "mixed":
             return jnp.where(_per_example(uniform(keys), real) < 0.5, real, fake)
 
 
@@ -128,29 +133,33 @@ def gradient_penalty(
     fake: Float[Array, "..."],
     keys: Keys,
     spec: Penalty,
-    step: Int[Array, ""] | int = 0,
+    step: Int[Array, ""] | int | None = None,
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
     """Penalty of each example it is computed on, weighted and unreduced, and the slopes it comes from.
 
-    `keys` must not serve another draw. `step` counts critic updates: where it is no multiple of `spec.interval` both
-    results are 0 and nothing is computed. The fake examples are constants only if the caller makes them so.
+    With `where` "both" they are twice as many, and the mean penalty is the sum of the two kinds'. `keys` must not serve
+    another draw. `step` counts critic updates: where it is no multiple of `spec.interval` both results are 0 and
+    nothing is computed; None asks for the penalty as it is on average. The fake examples are constants only if the
+    caller makes them so.
     """
-    count = len(_spread(real.shape[0], spec.share))
-    dtype = _wide(real)
+    kinds = 2 if spec.where == "both" else 1
+    count = kinds * len(_spread(real.shape[0], spec.share))
 
-    def penalised() -> tuple[jax.Array, jax.Array]:
+    def penalised(factor: int) -> tuple[jax.Array, jax.Array]:
         slope = slopes(critic, points(real, fake, keys, spec), spec.norm)
-        return spec.interval * cost(slope, spec), slope
+        return factor * kinds * cost(slope, spec), slope
 
-    if spec.interval == 1:
-        return penalised()
-    return jax.lax.cond(step % spec.interval == 0, penalised, lambda: (jnp.zeros(count, dtype),) * 2)
+    if step is None or spec.interval == 1:
+        return penalised(1)
+    nothing = (jnp.zeros(count, _wide(real)),) * 2
+    return jax.lax.cond(step % spec.interval == 0, lambda: penalised(spec.interval), lambda: nothing)
 
 
-def histogram(slope: Float[Array, " points"], limit: float = 2.0, bins: int = 20) -> Float[Array, " bins"]:
-    """Share of the slopes in each of `bins` equal bins over [0, limit]; steeper ones count in the last bin."""
-    counts, _ = jnp.histogram(jnp.minimum(slope, limit), bins=bins, range=(0.0, limit))
-    return counts / slope.shape[0]
+def histogram(slope: Float[Array, " points"]) -> Float[Array, " bins"]:
+    """Share of the slopes between each two of `EDGES`, which are evenly spaced; steeper ones count in the last bin."""
+    bins = len(EDGES) - 1
+    place = jnp.minimum(slope / EDGES[-1] * bins, bins - 1).astype(jnp.int32)
+    return jax.nn.one_hot(place, bins, dtype=jnp.float32).mean(0)
 
 
 def coupled(critic: Critic, x: Points) -> Bool[Array, ""]:

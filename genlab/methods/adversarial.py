@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genlab.methods.game import Method, Networks, Optimizer, squash
+from genlab.kernels.penalty import histogram
+from genlab.methods.game import Method, Metrics, Networks, Optimizer, batch_mean, squash
 from genlab.nn.network import Net
 
 
@@ -23,3 +25,12 @@ class Adversarial(Method):
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
         return squash(networks["generator"](z))
+
+
+def slope_metrics(slopes: Float[Array, " b"], at: str = "") -> Metrics:
+    """Mean, standard deviation and histogram of slopes over the whole batch, named by the points they were taken at."""
+    return {
+        f"slope_mean{at}": slopes.mean(),
+        f"slope_std{at}": jnp.sqrt(batch_mean(jnp.square(slopes - batch_mean(slopes)))),
+        f"slopes{at}": histogram(slopes),
+    }

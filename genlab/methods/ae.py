@@ -60,7 +60,7 @@ class AE(Autoencoder):
     def players(self) -> tuple[Player, ...]:
         return (Player("model", ("encoder", "decoder", "codes"), self.loss, self.optimizer),)
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         z = self.encode(networks, batch.x)
         cast(Codes, networks["codes"]).update(z)
         errors = squared_error(batch.x, self.decode(networks, z))

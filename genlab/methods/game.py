@@ -15,11 +15,11 @@ from genlab.kernels.random import Keys, normal
 from genlab.nn.layers import AXIS
 
 Networks = dict[str, nnx.Module]
-Metrics = dict[str, Shaped[Array, ""]]
-Turn = Int[Array, ""] | int
+Metrics = dict[str, Shaped[Array, "*_"]]  # scalars, and shares of slopes between kernels.penalty.EDGES
+Turn = Int[Array, ""] | int | None
 # (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
 # the batch is a data.feed.Batch, or None for a player that does not look at real examples;
-# the turn counts this player's plays since training began
+# the turn counts this player's plays since training began; None outside training
 Loss = Callable[[Networks, Any, Keys, Turn], tuple[Float[Array, ""], Metrics]]
 
 

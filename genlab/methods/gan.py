@@ -39,7 +39,7 @@ class GAN(Adversarial):
         )
 
     def discriminator_loss(
-        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         real = networks["discriminator"](batch.x)[:, 0]
         fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
@@ -47,7 +47,7 @@ class GAN(Adversarial):
         return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
 
     def generator_loss(
-        self, networks: Networks, batch: None, keys: Keys, turn: Turn = 0
+        self, networks: Networks, batch: None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
         return non_saturating_generator(fake).mean(), {}

@@ -76,7 +76,7 @@ class VAE(Autoencoder, Likelihood):
         prior, posterior = log_normal(z, zero, zero), log_normal(z, mean, log_variance)
         return prior - self.distortion(networks, x, z) - posterior
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         mean, log_variance = self.posterior(networks, batch.x)
         z = self._draw(mean, log_variance, keys)
         distortion = self.distortion(networks, batch.x, z).mean()

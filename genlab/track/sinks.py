@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from genlab.kernels.penalty import EDGES
 from genlab.track.config import Mode
 from genlab.track.folder import RunFolder
 
 Pixels = UInt8[np.ndarray, "rows columns 3"]
+Value = float | Sequence[float]  # a number, or shares of slopes between kernels.penalty.EDGES
 
 INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
 FINISH_SECONDS = 30.0  # for the last uploads
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Something that takes the record of a run."""
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def scalars(self, step: int, values: Mapping[str, Value]) -> None:
         """Take the metrics of iteration `step`."""
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
@@ -46,7 +48,7 @@ class Tracker:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.sinks = tuple(sinks)
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def scalars(self, step: int, values: Mapping[str, Value]) -> None:
         for sink in self.sinks:
             sink.scalars(step, values)
 
@@ -66,8 +68,8 @@ class Jsonl:
         self.path = path
         self._file = path.open("ab")
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    def scalars(self, step: int, values: Mapping[str, Value]) -> None:
+        finite = {name: value if np.isfinite(value).all() else None for name, value in values.items()}
         self._file.write(json.dumps({"step": step} | finite).encode() + b"\n")
         self._file.flush()
 
@@ -104,7 +106,7 @@ class Pngs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def scalars(self, step: int, values: Mapping[str, Value]) -> None:
         pass
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
@@ -138,8 +140,17 @@ class Wandb:
         except Exception as error:
             _warn("records nothing", error)
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        self._attempt(lambda run: run.log({"step": step} | dict(values)))
+    def scalars(self, step: int, values: Mapping[str, Value]) -> None:
+        def send(run: Any) -> None:
+            import wandb
+
+            shown = {
+                name: wandb.Histogram(np_histogram=(np.asarray(value), EDGES)) if isinstance(value, Sequence) else value
+                for name, value in values.items()
+            }
+            run.log({"step": step} | shown)
+
+        self._attempt(send)
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         def send(run: Any) -> None:

@@ -91,14 +91,14 @@ class Loop:
 
     def _settle(self, step: int, metrics: Metrics) -> None:
         """Fetch a call's metrics; stop at the first that is not finite, show them, and record them if a row is due."""
-        values = {name: np.asarray(value).item() for name, value in jax.device_get(metrics).items()}
+        values = _plain(metrics)
         self._check(values.pop("step"), values)
         self.progress.update(step, values)
         if self._due(step, self.config.track.every):
             self.tracker.scalars(step, values | self._speed())
 
-    def _check(self, step: int, values: dict[str, float]) -> None:
-        broken = [name for name, value in values.items() if not np.isfinite(value)]
+    def _check(self, step: int, values: dict[str, Any]) -> None:
+        broken = [name for name, value in values.items() if not np.isfinite(value).all()]
         if broken:
             self.checkpoints.wait()
             good = self.checkpoints.steps
@@ -115,7 +115,7 @@ class Loop:
         saving = self._due(step, c.checkpoint.every)
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
-            seen = {name: float(value) for name, value in jax.device_get(self.validate(state)).items()}
+            seen = _plain(self.validate(state))
             self._check(step, seen)
             monitor = seen[self.config.method.monitor]
             self.tracker.scalars(step, seen)
@@ -124,6 +124,11 @@ class Loop:
                 self.tracker.image(step, name, pixels)
         if saving:
             self.checkpoints.save(step, state, monitor)
+
+
+def _plain(metrics: Metrics) -> dict[str, Any]:
+    """Metrics off the device as numbers, and lists of numbers."""
+    return {name: np.asarray(value).tolist() for name, value in jax.device_get(metrics).items()}
 
 
 class Pace:

@@ -50,7 +50,7 @@ def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metric
         metrics: Metrics = {}
         for player in game.players:
             if player.real:
-                loss, seen = player.loss(networks, batch, keys, 0)
+                loss, seen = player.loss(networks, batch, keys, None)
                 metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | seen).items()}
         return metrics
 
@@ -58,7 +58,7 @@ def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metric
     def validate(state: TrainState) -> Metrics:
         alone = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
         each = jax.lax.map(lambda b: alone(state, *jax.tree.map(lambda a: a[None], b)), (batches, keys))
-        metrics = jax.tree.map(jnp.mean, each)
+        metrics = jax.tree.map(lambda m: m.mean((0, 1)), each)  # over batches, and the one device of each
         networks = game.samplers(state, ema=True)
         samples = jax.lax.map(lambda k: game.method.sample(networks, k), keys)
         fake, real = (x.reshape(count * size, -1) for x in (samples, batches.x))

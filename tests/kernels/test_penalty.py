@@ -10,6 +10,7 @@ import pytest
 from genlab.errors import Invalid
 from genlab.kernels.convolution import conv
 from genlab.kernels.penalty import (
+    EDGES,
     Penalty,
     clip_weights,
     contractive,
@@ -69,6 +70,7 @@ SPECS = [
     Penalty(),
     Penalty(where="real", target=0.0, weight=5.0),
     Penalty(where="fake", target=0.0),
+    Penalty(where="both", target=0.0),
     Penalty(where="dragan", noise=0.5),
     Penalty(where="mixed", one_sided=True, target=0.1),
     Penalty(norm=3.0, share=0.5),
@@ -169,7 +171,7 @@ def test_agrees_with_the_double_backward_of_pytorch(dtype):
         assert np.linalg.norm(kernel(np.asarray(ours)) - peer.numpy()) <= 1e-5 * np.linalg.norm(peer.numpy())
 
 
-@pytest.mark.parametrize("spec", SPECS[:5], ids=lambda spec: spec.where)
+@pytest.mark.parametrize("spec", SPECS[:6], ids=lambda spec: spec.where)
 def test_permuting_the_batch_permutes_the_penalties(spec):
     real, fake = images()
     w = jnp.cos(jnp.arange(128.0)).reshape(8, 8, 2)
@@ -179,7 +181,9 @@ def test_permuting_the_batch_permutes_the_penalties(spec):
         return gradient_penalty(lambda x: jnp.tensordot(jnp.sin(x), w, 3), real, fake, keys, spec)[0]
 
     permuted = penalised(real[order], fake[order], KEYS[order])
-    np.testing.assert_allclose(permuted, penalised(real, fake, KEYS)[order], rtol=1e-5)
+    kinds = len(permuted) // 6  # both real and fake: each is permuted
+    expected = penalised(real, fake, KEYS).reshape(kinds, 6)[:, order]
+    np.testing.assert_allclose(permuted.reshape(kinds, 6), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("order", [1.0, 2.0, 3.0, np.inf])
@@ -246,6 +250,26 @@ def test_lazy_interval_scales_the_weight_and_skips_the_work():
     assert not {"dot_general", "cos", "random_bits"} & {str(equation.primitive) for equation in program.eqns}
 
 
+def test_both_is_the_sum_of_real_and_fake():
+    """R1 + R2, as in R3GAN: each with the weight asked for."""
+    real, fake = images()
+
+    def mean(where):
+        spec = Penalty(where=where, target=0.0, share=0.5)
+        return gradient_penalty(lambda x: jnp.sin(x).sum((1, 2, 3)), real, fake, KEYS, spec)[0].mean()
+
+    np.testing.assert_allclose(mean("both"), mean("real") + mean("fake"), rtol=1e-6)
+
+
+def test_outside_training_a_lazy_penalty_is_what_it_is_on_average():
+    real, fake = images()
+    eager, lazy = (
+        gradient_penalty(lambda x: jnp.sin(x).sum((1, 2, 3)), real, fake, KEYS, Penalty(interval=interval))
+        for interval in (1, 4)
+    )
+    np.testing.assert_array_equal(eager, lazy)
+
+
 def test_value_and_slope_share_a_pass():
     real, _ = images()
     score, slope = value_and_slope(lambda x: jnp.sin(x).sum((1, 2, 3)), real)
@@ -283,8 +307,9 @@ def test_contractive_penalty_is_the_jacobian():
 
 
 def test_histogram_of_slopes():
-    slope = jnp.array([0.1, 0.9, 1.1, 1.9, 5.0])
-    np.testing.assert_allclose(histogram(slope, limit=2.0, bins=4), [0.2, 0.2, 0.2, 0.4])
+    slope = jnp.array([0.0, 0.95, 1.05, 1.99, 2.0, 5.0])
+    expected, _ = np.histogram(np.minimum(slope, EDGES[-1]), bins=EDGES)  # whose last bin holds its right edge too
+    np.testing.assert_allclose(histogram(slope), expected / 6, rtol=1e-6)
 
 
 def test_clipping_bounds_every_parameter():
@@ -304,7 +329,7 @@ def test_refuses_what_makes_no_sense(field, value):
 
 def test_refuses_an_unknown_place():
     spec = SimpleNamespace(where="nowhere")  # the type checker of the tests would stop the class itself
-    with pytest.raises(Invalid, match="penalty.where: 'nowhere'; it is one of interpolated, real, fake, dragan, mixed"):
+    with pytest.raises(Invalid, match="penalty.where: 'nowhere'; it is one of .*, dragan, mixed"):
         Penalty.__post_init__(spec)
 
 

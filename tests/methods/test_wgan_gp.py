@@ -1,6 +1,8 @@
 """WGAN-GP against its closed form, Algorithm 1 followed by hand, and the bugs that other implementations have."""
 
+import re
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +14,11 @@ from scipy import integrate, stats
 
 from genlab.data.feed import Batch
 from genlab.errors import Invalid
-from genlab.kernels.penalty import Penalty, coupled, gradient_penalty
+from genlab.kernels.penalty import Penalty, coupled, gradient_penalty, histogram, interpolate, slopes
 from genlab.kernels.random import fold
 from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)
@@ -88,7 +91,10 @@ def test_a_linear_critic_in_closed_form(evaluate, keys, shape):
     penalty = 10 * (length - 1) ** 2
     np.testing.assert_allclose(seen.loss, w @ shift + penalty, rtol=1e-4)
     np.testing.assert_allclose(seen.grads["critic"]["w"], shift + 20 * (length - 1) * w / length, rtol=1e-4, atol=1e-4)
-    expected = {"wasserstein": -w @ shift, "penalty": penalty, "slope_mean": length, "slope_std": 0}
+    expected = {"wasserstein": -w @ shift, "penalty": penalty}
+    histogram = np.histogram(min(length, 2 - 1e-6), np.linspace(0, 2, 21))[0]
+    for at in ("", "_real", "_fake"):
+        expected |= {f"slope_mean{at}": length, f"slope_std{at}": 0, f"slopes{at}": histogram}
     assert seen.metrics.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(seen.metrics[name], value, rtol=1e-4, atol=1e-4, err_msg=name)
@@ -139,6 +145,41 @@ def test_the_generator_raises_its_score(evaluate, keys):
     seen = evaluate(small().generator_loss, {"generator": Point(B), "critic": Linear(W)}, None, keys(8))
     np.testing.assert_allclose(seen.loss, -W @ B, rtol=1e-5)
     np.testing.assert_allclose(seen.grads["generator"]["b"], -W, rtol=1e-6)
+
+
+def test_slopes_are_those_at_real_fake_and_interpolated_points(evaluate, fresh, keys):
+    method = small(critic=Net(width=4, depth=1, activation="silu"))
+    networks, real = fresh(method), jnp.asarray(points(0, 8, 2))
+    metrics = evaluate(method.critic_loss, networks, real, keys(8)).metrics
+    fake = method.sample(networks, fold(keys(8), 0))
+    for at, x in (("_real", real), ("_fake", fake), ("", interpolate(real, fake, fold(keys(8), 1)))):
+        expected = slopes(lambda x: networks["critic"](x)[:, 0], x)
+        np.testing.assert_allclose(metrics[f"slope_mean{at}"], expected.mean(), rtol=1e-5)
+        np.testing.assert_allclose(metrics[f"slope_std{at}"], expected.std(), rtol=1e-4)
+        np.testing.assert_allclose(metrics[f"slopes{at}"], histogram(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("critic", [Net(width=4, depth=3), Net("dcgan", width=4, norm="layer")])
+def test_slope_statistics_cost_no_backward_pass(fresh, keys, critic):
+    """The compiled update with them holds one product more: the first layer's input gradient. The rest is shared."""
+    method = small(critic=critic)
+    graph, weights = nnx.split(fresh(method, (16, 16, 1)))
+    k = keys(8)
+
+    def update(weights, x, statistics):
+        def objective(weights):
+            batch = Batch(x, jnp.zeros(8, jnp.int32))
+            loss, metrics = method.critic_loss(nnx.merge(graph, weights), batch, k)
+            return loss, {name: value for name, value in metrics.items() if name.endswith(statistics)}
+
+        return jax.grad(objective, has_aux=True)(weights)
+
+    def products(statistics):
+        mapped = jax.vmap(partial(update, weights, statistics=statistics), axis_name=AXIS)
+        program = jax.jit(mapped).lower(jnp.zeros((1, 8, 16, 16, 1))).compile().as_text()
+        return len(re.findall(r" (?:dot|convolution)\(", program))
+
+    assert products(("_real", "_fake")) == products("none") + 1
 
 
 def test_slopes_are_pooled_over_devices(evaluate, fresh, keys):

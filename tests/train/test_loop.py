@@ -154,7 +154,8 @@ def test_streaming_and_resident_data_train_the_same(tiny, tmp_path):
     train(tiny("wgan_gp", steps=4, data={"resident_mb": 0}), tmp_path / "stream")
     for a, b in zip(rows(tmp_path / "resident"), rows(tmp_path / "stream"), strict=True):
         assert a.keys() == b.keys()
-        np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=2e-4, atol=1e-5)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=2e-4, atol=1e-5, err_msg=name)
 
 
 def test_an_unwritable_place_is_named(tiny, tmp_path):
