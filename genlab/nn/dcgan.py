@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import Conv, ConvTranspose, block, glorot, needs_bias
+from genlab.nn.layers import Conv, ConvTranspose, Linear, Network, block, glorot, needs_bias
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -21,10 +21,11 @@ def sides(size: int) -> list[int]:
     return sides
 
 
-class Encoder(nnx.Module):
+class Encoder(Network):
     """(b, s, s, c) -> (b, features). No normalisation before the first activation, as in DCGAN."""
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
+        super().__init__(net.compute)
         maps = sides(shape[0])
         channels = [shape[2]] + [net.width * 2**i for i in range(len(maps) - 1)]
 
@@ -35,9 +36,9 @@ class Encoder(nnx.Module):
         self.convolutions = nnx.Sequential(
             *(halve(a, b, norm) for a, b, norm in zip(channels[:-1], channels[1:], norms, strict=True))
         )
-        self.output = nnx.Linear(maps[-1] ** 2 * channels[-1], features, kernel_init=glorot, rngs=rngs)
+        self.output = Linear(maps[-1] ** 2 * channels[-1], features, init=glorot, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b features"]:
+    def forward(self, x: Float[Array, "b h w c"]) -> Float[Array, "b features"]:
         return self.output(self.convolutions(x).reshape(len(x), -1))
 
 
@@ -52,15 +53,16 @@ class Upsample(nnx.Module):
         return self.conv(x)[:, : self.side, : self.side]
 
 
-class Decoder(nnx.Module):
+class Decoder(Network):
     """(b, latent) -> (b, s, s, c), the mirror of the encoder."""
 
     def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
+        super().__init__(net.compute)
         *finer, side = sides(shape[0])
         channels = [net.width * 2**i for i in range(len(finer))]
         self.seed = (side, side, channels[-1])
         bias = needs_bias(net.norm)
-        self.input = nnx.Linear(latent, side**2 * channels[-1], use_bias=bias, kernel_init=glorot, rngs=rngs)
+        self.input = Linear(latent, side**2 * channels[-1], init=glorot, bias=bias, rngs=rngs)
         self.first = block(nnx.identity, net.norm, channels[-1], net.activation, rngs)
 
         def double(a: int, b: int, to: int) -> nnx.Module:
@@ -71,5 +73,5 @@ class Decoder(nnx.Module):
         )
         self.output = Upsample(channels[0], shape[2], finer[0], rngs=rngs)
 
-    def __call__(self, z: Float[Array, "b latent"]) -> Float[Array, "b h w c"]:
+    def forward(self, z: Float[Array, "b latent"]) -> Float[Array, "b h w c"]:
         return self.output(self.blocks(self.first(self.input(z).reshape(len(z), *self.seed))))

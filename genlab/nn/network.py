@@ -6,25 +6,28 @@ from typing import Literal
 from flax import nnx
 
 from genlab.errors import require
-from genlab.nn import dcgan, mlp
+from genlab.nn import dcgan, mlp, resnet
 
-BACKBONES = {"mlp": mlp, "dcgan": dcgan}
+BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
 
 
 @dataclass(frozen=True)
 class Net:
     """The make of one network."""
 
-    backbone: Literal["mlp", "dcgan"] = "mlp"
-    """mlp (images and points) or dcgan (5x5 convolutions of stride 2, images of 8 to 64 pixels)."""
+    backbone: Literal["mlp", "dcgan", "resnet"] = "mlp"
+    """mlp (images and points), dcgan (5x5 convolutions of stride 2, images of 8 to 64 pixels) or resnet (the WGAN-GP
+    paper's residual blocks, images of 8 to 64 pixels, even)."""
     width: int = 256
-    """Hidden units of an mlp; channels of a dcgan at its finest resolution, doubled at every halving."""
+    """Hidden units of an mlp, channels of a resnet, channels of a dcgan at its finest side, doubled at each halving."""
     depth: int = 3
-    """Hidden layers of an mlp; a dcgan's depth follows from the image size."""
+    """Hidden layers of an mlp; the depth of the others follows from the image size."""
     norm: Literal["none", "batch", "layer"] = "none"
     """Normalisation of the hidden layers."""
     activation: Literal["relu", "leaky_relu", "elu", "silu", "gelu", "tanh"] = "relu"
     """Activation of the hidden layers."""
+    compute: Literal["float32", "bfloat16"] = "float32"
+    """Type of the network's arithmetic; parameters, statistics, losses and penalties are float32 with either."""
 
     def __post_init__(self) -> None:
         require(self.width >= 1, "width", self.width, "at least 1")
@@ -32,10 +35,12 @@ class Net:
 
 
 def _check(net: Net, shape: tuple[int, ...]) -> None:
-    if net.backbone == "dcgan":
+    if net.backbone != "mlp":
         fits = len(shape) == 3 and shape[0] == shape[1] and 8 <= shape[0] <= 64
         square = f"for data of shape {shape}: it takes square images of 8 to 64 pixels; use mlp or data.image_size"
         require(fits, "backbone", net.backbone, square)
+    if net.backbone == "resnet":
+        require(shape[0] % 2 == 0, "backbone", net.backbone, f"for images of {shape[0]} pixels: it halves even sides")
 
 
 def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs) -> nnx.Module:

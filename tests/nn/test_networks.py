@@ -1,5 +1,7 @@
 """Networks: shapes, initial scales, normalisations as the official code has them."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 from flax import nnx
 
 from genlab.errors import Invalid
+from genlab.kernels.penalty import slopes
 from genlab.nn import dcgan
-from genlab.nn.layers import Conv, ConvTranspose, LayerNorm, glorot, he
+from genlab.nn.layers import AXIS, Conv, ConvTranspose, LayerNorm, glorot, he
 from genlab.nn.network import Net, decoder, encoder
 
-SMALL = {"mlp": Net("mlp", width=8), "dcgan": Net("dcgan", width=2)}
+SMALL = {"mlp": Net("mlp", width=8), "dcgan": Net("dcgan", width=2), "resnet": Net("resnet", width=2)}
 
 
 @pytest.mark.parametrize("backbone", SMALL)
@@ -32,10 +35,16 @@ def test_dcgan_halves_down_to_four():
     assert dcgan.sides(8) == [8, 4, 2]
 
 
+@pytest.mark.parametrize("backbone", ["dcgan", "resnet"])
 @pytest.mark.parametrize("shape", [(2,), (6, 6, 1), (128, 128, 3), (8, 16, 1)])
-def test_dcgan_refuses_other_shapes(shape):
+def test_convolutions_refuse_other_shapes(backbone, shape):
     with pytest.raises(Invalid, match="use mlp"):
-        encoder(SMALL["dcgan"], shape, 1, nnx.Rngs(0))
+        encoder(SMALL[backbone], shape, 1, nnx.Rngs(0))
+
+
+def test_resnet_refuses_odd_sides():
+    with pytest.raises(Invalid, match="backbone: 'resnet' is not for images of 9 pixels: it halves even sides"):
+        decoder(SMALL["resnet"], 2, (9, 9, 1), nnx.Rngs(0))
 
 
 def test_initial_scales_are_the_official_ones():
@@ -72,3 +81,117 @@ def test_layer_norm_does_not_couple_examples():
 def test_bad_fields_are_named(field, value):
     with pytest.raises(Invalid, match=f"{field}: 0 is not at least 1"):
         Net(**{field: value})
+
+
+def parameters(network):
+    return nnx.to_pure_dict(nnx.state(network, nnx.Param))
+
+
+def test_resnet_is_that_of_the_paper():
+    """Parameters as counted in the official code at 32x32x3; biases that batch norm takes out again are left out."""
+    net = Net("resnet", width=128)
+    count = jax.tree.leaves(nnx.eval_shape(lambda: parameters(encoder(net, (32, 32, 3), 1, nnx.Rngs(0)))))
+    first = 3 * 9 * 128 + 128 + 128 * 9 * 128 + 128 + 3 * 128 + 128
+    same = 2 * (128 * 9 * 128 + 128)
+    assert sum(leaf.size for leaf in count) == first + (same + 128 * 128 + 128) + 2 * same + 128 + 1
+    generator = nnx.eval_shape(
+        lambda: parameters(decoder(dataclasses.replace(net, norm="batch"), 128, (32, 32, 3), nnx.Rngs(0)))
+    )
+    double = 2 * 128 * 9 * 128 + 128 * 128 + 2 * 2 * 128
+    total = 128 * 2048 + 3 * double + 2 * 128 + 128 * 9 * 3 + 3
+    assert sum(leaf.size for leaf in jax.tree.leaves(generator)) == total
+
+
+def naive(x, kernel):
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def pooled(x):
+    return x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2, -1).mean((2, 4))
+
+
+def doubled(x):
+    return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def residual(p, x, side, pixels=False):
+    """A block as the official code writes it: convolve at the larger side, then pool; double, then convolve."""
+    activate = (lambda x: x) if pixels else jax.nn.relu
+    up, down = (doubled if side == "double" else (lambda x: x)), (pooled if side == "half" else (lambda x: x))
+    h = naive(up(activate(x)), p["first"]["kernel"]) + p["first"]["bias"]
+    h = down(naive(jax.nn.relu(h), p["second"]["kernel"]) + p["second"]["bias"])
+    if "shortcut" not in p:
+        return x + h
+    weight, bias = p["shortcut"]["kernel"], p["shortcut"]["bias"]
+    return h + (naive(down(x), weight) if pixels else down(naive(up(x), weight))) + bias
+
+
+def noisy(network):
+    """The network with biases that are not zero."""
+    graph, params = nnx.split(network)
+    keys = iter(jax.random.split(jax.random.key(1), 100))
+    return nnx.merge(graph, jax.tree.map(lambda p: p + 0.1 * jax.random.normal(next(keys), p.shape), params))
+
+
+def test_resnet_encoder_is_the_official_function():
+    network = noisy(encoder(Net("resnet", width=4), (16, 16, 2), 3, nnx.Rngs(0)))
+    p, x = parameters(network), jax.random.normal(jax.random.key(0), (2, 16, 16, 2))
+    blocks, h = p["blocks"]["layers"], x
+    for i, side in enumerate(["half", "same", "same"]):
+        h = residual(blocks[i], h, side, pixels=i == 0)
+    expected = jax.nn.relu(h).mean((1, 2)) @ p["output"]["kernel"] + p["output"]["bias"]
+    np.testing.assert_allclose(jax.jit(network)(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_resnet_decoder_is_the_official_function():
+    network = noisy(decoder(Net("resnet", width=4), 3, (16, 16, 2), nnx.Rngs(0)))
+    p, z = parameters(network), jax.random.normal(jax.random.key(0), (2, 3))
+    h = (z @ p["input"]["kernel"] + p["input"]["bias"]).reshape(2, 4, 4, 4)
+    for i in range(2):
+        h = residual(p["blocks"]["layers"][i], h, "double")
+    expected = naive(jax.nn.relu(h), p["output"]["kernel"]) + p["output"]["bias"]
+    np.testing.assert_allclose(jax.jit(network)(z), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "dcgan", "resnet"])
+@pytest.mark.parametrize("norm", ["none", "layer"])
+def test_bfloat16_slopes_are_within_a_percent(backbone, norm):
+    """Root mean square over the batch; parameters, their gradients and what comes out stay float32."""
+    net = Net(backbone, width={"mlp": 128, "dcgan": 16, "resnet": 32}[backbone], norm=norm, activation="leaky_relu")
+    exact, half = (
+        encoder(dataclasses.replace(net, compute=compute), (16, 16, 3), 1, nnx.Rngs(0))
+        for compute in ("float32", "bfloat16")
+    )
+    x = jax.random.normal(jax.random.key(0), (32, 16, 16, 3)) / 2
+
+    def slope(network):
+        return slopes(lambda x: network(x)[:, 0], x)
+
+    expected, seen = jax.jit(lambda: (slope(exact), slope(half)))()
+    assert seen.dtype == jnp.float32
+    assert 0 < np.linalg.norm(seen - expected) < 0.01 * np.linalg.norm(expected)
+    graph, params = nnx.split(half)
+    gradients = jax.eval_shape(jax.grad(lambda p: slope(nnx.merge(graph, p)).mean()), params)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((params, gradients, nnx.eval_shape(half, x))))
+
+
+def test_bfloat16_generators_follow_float32():
+    """Batch norm's statistics too; to 2 % of the spread of the pixels."""
+    z = jax.random.normal(jax.random.key(0), (1, 32, 8))
+
+    def images(compute):
+        network = decoder(Net("resnet", width=16, norm="batch", compute=compute), 8, (16, 16, 3), nnx.Rngs(0))
+        graph, state = nnx.split(network)
+
+        def one(state, z):
+            merged = nnx.merge(graph, state)
+            return merged(z), nnx.to_pure_dict(nnx.state(merged, nnx.BatchStat))
+
+        return jax.jit(jax.vmap(one, in_axes=(None, 0), axis_name=AXIS))(nnx.to_pure_dict(state), z)
+
+    (exact, stats), (half, half_stats) = images("float32"), images("bfloat16")
+    assert half.dtype == jnp.float32
+    assert np.sqrt(np.square(half - exact).mean()) < 0.02 * exact.std()
+    for a, b in zip(jax.tree.leaves(stats), jax.tree.leaves(half_stats), strict=True):
+        assert b.dtype == jnp.float32
+        np.testing.assert_allclose(a, b, atol=0.02)

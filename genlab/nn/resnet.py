@@ -1,0 +1,112 @@
+"""The residual networks of Gulrajani et al. (2017), appendix F, as their code has them."""
+
+from typing import TYPE_CHECKING, Literal
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.kernels import convolution
+from genlab.nn.layers import ACTIVATIONS, Conv, Linear, Network, glorot, needs_bias, normalisation
+
+if TYPE_CHECKING:
+    from genlab.nn.network import Net
+
+COARSEST = {"encoder": 8, "decoder": 4}  # side at which halving ends: 32 -> 16 -> 8 -> 8 -> 8, and 4 -> 8 -> 16 -> 32
+Side = Literal["same", "half", "double"]
+Maps = Float[Array, "b h w c"]
+
+
+def sides(size: int, coarsest: int) -> list[int]:
+    """Sides of the feature maps from the image down, at least one halving: 28 -> [28, 14, 7]."""
+    sides = [size]
+    while sides[-1] % 2 == 0 and (sides[-1] > coarsest or len(sides) == 1):
+        sides.append(sides[-1] // 2)
+    return sides
+
+
+class Resample(Conv):
+    """3x3 convolution, then the mean over 2x2 blocks ("half"), or after pixels are repeated 2x2 ("double").
+
+    Each is one convolution of stride 2 or its transpose: the same function at 4/9 of the work.
+    """
+
+    def __init__(self, c_in: int, c_out: int, side: Side, *, bias: bool, rngs: nnx.Rngs):
+        super().__init__(c_in, c_out, 3, bias=bias, rngs=rngs)
+        self.side = side
+
+    def linear(self, x: Maps, kernel: Float[Array, "3 3 c c2"]) -> Float[Array, "b h2 w2 c2"]:
+        match self.side:
+            case "half":
+                return convolution.conv_mean_pool(x, kernel)
+            case "double":
+                return convolution.upsample_conv(x, kernel)
+        return convolution.conv(x, kernel)
+
+
+def _resized(x: Maps, side: Side) -> Float[Array, "b h2 w2 c"]:
+    if side == "double":
+        return x.repeat(2, axis=1).repeat(2, axis=2)
+    if side == "half":
+        b, h, w, c = x.shape
+        return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+    return x
+
+
+class Block(nnx.Module):
+    """shortcut(x) + conv(activation(norm(conv(activation(norm(x)))))).
+
+    The side doubles before the first convolution and halves after the second one. The first block of an encoder reads
+    pixels and so has neither norm nor activation before its first convolution. A 1x1 convolution in the shortcut works
+    at the smaller of the two sides, where it costs least and gives the same.
+    """
+
+    def __init__(self, c_in: int, c_out: int, side: Side, net: "Net", *, pixels: bool = False, rngs: nnx.Rngs):
+        bias = needs_bias(net.norm)
+        self.before = nnx.identity if pixels else normalisation(net.norm, c_in, rngs)
+        self.first = Resample(c_in, c_out, "double" if side == "double" else "same", bias=bias, rngs=rngs)
+        self.between = nnx.identity if pixels else normalisation(net.norm, c_out, rngs)
+        self.second = Resample(c_out, c_out, "half" if side == "half" else "same", bias=bias, rngs=rngs)
+        straight = side == "same" and c_in == c_out
+        self.shortcut = nnx.identity if straight else Conv(c_in, c_out, 1, gain=1, bias=bias, rngs=rngs)
+        self.side, self.pixels, self.activation = side, pixels, net.activation
+
+    def __call__(self, x: Maps) -> Float[Array, "b h2 w2 c2"]:
+        activation = ACTIVATIONS[self.activation]
+        h = self.first(x if self.pixels else activation(self.before(x)))
+        h = self.second(activation(self.between(h)))
+        if self.side == "half":
+            return self.shortcut(_resized(x, "half")) + h
+        return _resized(self.shortcut(x), self.side) + h
+
+
+class Encoder(Network):
+    """(b, s, s, c) -> (b, features): halving blocks, two more at the coarsest side, the mean over it."""
+
+    def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
+        super().__init__(net.compute)
+        halvings = len(sides(shape[0], COARSEST["encoder"])) - 1
+        halves = [Block(net.width, net.width, "half", net, rngs=rngs) for _ in range(halvings - 1)]
+        same = [Block(net.width, net.width, "same", net, rngs=rngs) for _ in range(2)]
+        first = Block(shape[2], net.width, "half", net, pixels=True, rngs=rngs)
+        self.blocks = nnx.Sequential(first, *halves, *same, ACTIVATIONS[net.activation])
+        self.output = Linear(net.width, features, init=glorot, rngs=rngs)
+
+    def forward(self, x: Maps) -> Float[Array, "b features"]:
+        return self.output(self.blocks(x).mean((1, 2)))
+
+
+class Decoder(Network):
+    """(b, latent) -> (b, s, s, c): doubling blocks, then norm, activation and a 3x3 convolution."""
+
+    def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
+        super().__init__(net.compute)
+        *finer, side = sides(shape[0], COARSEST["decoder"])
+        self.seed = (side, side, net.width)
+        self.input = Linear(latent, side**2 * net.width, init=glorot, bias=needs_bias(net.norm), rngs=rngs)
+        doubles = [Block(net.width, net.width, "double", net, rngs=rngs) for _ in finer]
+        last = [normalisation(net.norm, net.width, rngs), ACTIVATIONS[net.activation]]
+        self.blocks = nnx.Sequential(*doubles, *last)
+        self.output = Conv(net.width, shape[2], 3, gain=1, rngs=rngs)
+
+    def forward(self, z: Float[Array, "b latent"]) -> Maps:
+        return self.output(self.blocks(self.input(z).reshape(len(z), *self.seed)))
