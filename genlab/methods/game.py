@@ -80,6 +80,7 @@ class Method(abc.ABC):
     sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
+    sloped: ClassVar[tuple[str, ...]] = ()  # networks whose slopes are penalised: they must not couple examples
 
     latent: int = 64
     """Dimensions of the latent space."""

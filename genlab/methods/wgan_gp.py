@@ -23,6 +23,7 @@ class WGANGP(Adversarial):
     """Wasserstein GAN with gradient penalty."""
 
     headline: ClassVar[tuple[str, str]] = ("critic/wasserstein", "generator/loss")
+    sloped: ClassVar[tuple[str, ...]] = ("critic",)
 
     critic: Net = field(default_factory=Net)
     """Examples to the value of the Wasserstein potential; no batch norm."""

@@ -175,7 +175,9 @@ def train(config: Config, run_dir: Path) -> str | None:
         feed = stack.enter_context(
             contextlib.closing(make_feed(config.data, dataset, config.train.seed, game.reads, len(devices)))
         )
-        state = spmd.replicate(jax.jit(game.init)(), devices)
+        fresh = jax.jit(game.init)()
+        game.check(fresh)
+        state = spmd.replicate(fresh, devices)
         mend(folder.checkpoints)
         checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
         step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)

@@ -7,9 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from genlab.errors import Invalid
+from genlab.kernels.penalty import coupled
 from genlab.methods.game import Method, Networks, Player
+from genlab.nn.layers import AXIS
 from genlab.train import optimizer
 
 Weights = dict[str, PyTree]  # by network
@@ -76,6 +79,26 @@ class Game:
         sampling = self.method.sampling
         ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})
         return TrainState(jnp.zeros((), jnp.int32), params, stats, states, ema)
+
+    def check(self, state: TrainState) -> None:
+        """That the networks whose slopes are penalised treat examples one by one, whatever they are made of.
+
+        Raises:
+            Invalid: one of them does not, and so the penalty would not be that of any slope.
+        """
+
+        for name in self.method.sloped:
+            params, stats = ({name: weights[name]} for weights in (state.params, state.stats))
+
+            def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
+                return coupled(lambda x: self.merge(params, stats, train=True)[name](x).sum(1), x)
+
+            x = jax.random.normal(jax.random.key(0), (1, 3, *self.shape))
+            if jax.jit(jax.vmap(mixes, axis_name=AXIS))(x)[0]:
+                raise Invalid(
+                    f"method.{name}: it couples the examples of a batch, as batch norm and minibatch statistics do, so "
+                    "that none of them has a slope; use layer normalisation or none"
+                )
 
     def samplers(self, state: TrainState, *, ema: bool) -> Networks:
         """The networks that sampling needs, with averaged or with current weights."""

@@ -8,10 +8,13 @@ import signal
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image
 
 from genlab.errors import Invalid
 from genlab.methods.game import Encoding, Optimizer
+from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.layers import BatchNorm
 from genlab.nn.network import Net
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import Diverged, train
@@ -169,3 +172,20 @@ def test_the_batch_must_divide(tiny, tmp_path):
         train(tiny("vae", data={"batch_size": 9}, parallel={"devices": 2}), tmp_path)
     with pytest.raises(Invalid, match="parallel.devices: 64 asked for, but 8 present"):
         train(tiny("vae", data={"batch_size": 64}, parallel={"devices": 64}), tmp_path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Coupling(WGANGP):
+    """A method of a user's own, whose critic looks at the whole batch."""
+
+    def networks(self, shape, rngs):
+        networks = super().networks(shape, rngs)
+        return networks | {"critic": nnx.Sequential(BatchNorm(shape[-1], rngs=rngs), networks["critic"])}
+
+
+def test_a_critic_that_couples_examples_is_refused(tiny, tmp_path):
+    config = tiny("wgan_gp")
+    config = dataclasses.replace(config, method=Coupling(**vars(config.method)))
+    with pytest.raises(Invalid, match="method.critic: it couples the examples .* use layer normalisation or none"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
