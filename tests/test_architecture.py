@@ -16,6 +16,7 @@ ALLOWED = {
     "train": {"errors", "kernels", *LEAVES, "methods"},
     "evaluate": {"errors", "kernels", *LEAVES, "methods", "train"},
     "latent": {"errors", "kernels", *LEAVES, "methods", "train"},
+    "benchmark": {"errors", "kernels", *LEAVES, "methods", "train"},
 }
 
 

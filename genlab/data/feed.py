@@ -1,6 +1,7 @@
 """How batches reach the compiled step: from the device's memory, streamed from the host, or drawn from their keys."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -13,13 +14,13 @@ from genlab.data.config import Data
 from genlab.data.order import example_index
 from genlab.data.splits import Dataset, Examples, Split
 from genlab.data.toys import points
-from genlab.errors import Invalid
 from genlab.kernels.random import Keys, fold, uniform
 
 STEPS = 2**31 - 1  # the length of a stream: all that an int32 step can number
 THREADS = min(16, os.cpu_count() or 1)
 
 Scalar = Int[Array, ""]
+Place = Callable[[Any], Any]  # arrays of the host to arrays on every device
 
 
 class Batch(NamedTuple):
@@ -56,17 +57,17 @@ class Feed(Protocol):
         """Ends what runs in the background; closing twice is closing once."""
 
 
-def make_feed(config: Data, dataset: Dataset, seed: int, reads: int, devices: int) -> Feed:
+def make_feed(
+    config: Data, dataset: Dataset, seed: int, reads: int, devices: int, place: Place = jax.device_put
+) -> Feed:
     """The feed of `dataset.train`, for iterations that read `reads` batches each, over `devices`.
 
-    Raises `Invalid` where the batch does not divide by the devices or an image cannot be read.
+    `place` puts what is to live on every device there. Raises `Invalid` where an image cannot be read.
     """
-    if config.batch_size % devices:
-        raise Invalid(f"data.batch_size: {config.batch_size}; multiples of the {devices} devices are allowed")
     if config.kind == "points":
         return Points(config.place)
     if len(dataset.train) * int(np.prod(dataset.shape)) <= config.resident_mb * 2**20:
-        return Resident(config, dataset.train, dataset.shape, seed, reads, devices)
+        return Resident(config, dataset.train, dataset.shape, seed, reads, place)
     return Stream(config, dataset.train, dataset.shape, seed, reads, devices)
 
 
@@ -81,11 +82,9 @@ class Resident:
     axis: ClassVar[int | None] = None
     single: ClassVar[bool] = False
 
-    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], seed: int, reads: int, devices: int):
+    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], seed: int, reads: int, place: Place):
         self._config, self._shape, self._seed, self._reads, self._n = config, shape, seed, reads, len(split)
-        mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("data",))
-        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._examples = jax.device_put(_flat(split.read(np.arange(len(split)))), everywhere)
+        self._examples = place(_flat(split.read(np.arange(len(split)))))
 
     def arrays(self, step: int) -> Examples:
         return self._examples

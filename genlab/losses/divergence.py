@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from genlab.losses.reduction import example_sum
+
 
 def kl_standard_normal(
     mean: Float[Array, "batch latent"], log_variance: Float[Array, "batch latent"]
 ) -> Float[Array, " batch"]:
     """KL(N(mean, variance) || N(0, I)) in nats per example, Kingma and Welling (2014), appendix B."""
-    return 0.5 * (jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance).sum(1)
+    return 0.5 * example_sum(jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance)
 
 
 def sliced_wasserstein(

@@ -2,33 +2,33 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from genlab.losses.reduction import example_sum
 
 Data = Float[Array, "batch *shape"]
 PerExample = Float[Array, " batch"]
 
 
-def _sum(x: Data) -> PerExample:
-    return x.reshape(len(x), -1).sum(1)
-
-
 def squared_error(x: Data, reconstruction: Data) -> PerExample:
     """sum_d (x_d - y_d)^2."""
-    return _sum(jnp.square(x - reconstruction))
+    return example_sum(jnp.square(x - reconstruction))
 
 
 def bernoulli(x: Data, logits: Data) -> PerExample:
-    """-log p(x | logits) in nats for x in [0, 1]; from the logits, so that it never overflows; over channels too."""
-    return _sum(jax.nn.softplus(logits) - x * logits)
+    """-log p(x | logits) in nats for x in [0, 1]; from the logits, so that it never overflows; over channels too.
+
+    softplus(l) - x l, with softplus(l) = max(l, 0) + log1p(exp(-|l|)): its derivative needs no other exponential.
+    """
+    return example_sum(jnp.maximum(logits, 0) - x * logits + jnp.log1p(jnp.exp(-jnp.abs(logits))))
 
 
 def gaussian(x: Data, mean: Data, scale: float) -> PerExample:
     """-log N(x; mean, scale^2 I) in nats, with its constant."""
-    return _sum(0.5 * jnp.square((x - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi))
+    return example_sum(0.5 * jnp.square((x - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi))
 
 
 def log_normal(x: Data, mean: Data, log_variance: Data) -> PerExample:
     """log N(x; mean, diag(exp(log_variance))) in nats, with its constant."""
-    return -_sum(0.5 * (jnp.square(x - mean) * jnp.exp(-log_variance) + log_variance + math.log(2 * math.pi)))
+    return -example_sum(0.5 * (jnp.square(x - mean) * jnp.exp(-log_variance) + log_variance + math.log(2 * math.pi)))

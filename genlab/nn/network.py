@@ -8,6 +8,7 @@ from flax import nnx
 from genlab.errors import require
 from genlab.nn import dcgan, mlp, resnet
 
+Compute = Literal["float32", "bfloat16"]
 BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
 
 
@@ -26,7 +27,7 @@ class Net:
     """Normalisation of the hidden layers."""
     activation: Literal["relu", "leaky_relu", "elu", "silu", "gelu", "tanh"] = "relu"
     """Activation of the hidden layers."""
-    compute: Literal["float32", "bfloat16"] = "float32"
+    compute: Compute = "float32"
     """Type of the network's arithmetic; parameters, statistics, losses and penalties are float32 with either."""
 
     def __post_init__(self) -> None:

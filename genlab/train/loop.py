@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,46 +164,55 @@ def train(config: Config, run_dir: Path) -> str | None:
         Diverged: a metric is no longer finite.
         Stopped: a checkpoint cannot be written.
     """
-    devices = spmd.pick(config.parallel, config.data.batch_size)
-    folder = RunFolder.create(run_dir)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(folder.lock())
-        before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
-        check_same(before, config)
         interrupt = stack.enter_context(Interrupt())
-        dataset = load(config.data, config.train.seed)
-        game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
-        feed = stack.enter_context(
-            contextlib.closing(make_feed(config.data, dataset, config.train.seed, game.reads, len(devices)))
-        )
-        fresh = jax.jit(game.init)()
-        game.check(fresh)
-        state = spmd.replicate(fresh, devices)
-        mend(folder.checkpoints)
-        checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
-        step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
-        write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
-        write_json(folder.versions, versions())
-        tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))
-        images = game.reads * config.data.batch_size
-        progress = Progress(config.train.steps, step, images, config.method.headline)
-        stack.callback(progress.close)
-        batches = held_out(dataset, config.data, config.train.seed)
-        loop = Loop(
-            config=config,
-            call=spmd.spread(make_step(game, feed, config.train.ema), devices, config.parallel.mapper, feed.axis),
-            index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
-            feed=feed,
-            validate=make_validation(game, batches) if batches else None,
-            pictures=make_pictures(game, batches),
-            checkpoints=checkpoints,
-            tracker=tracker,
-            progress=progress,
-            # several simulated devices deadlock in XLA's rendezvous when many steps are under way
-            blocking=devices[0].platform == "cpu" and len(devices) > 1,
-        )
+        loop, state, step = prepare(config, run_dir, stack)
         loop.run(state, step, interrupt)
         return interrupt.requested
+
+
+def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple[Loop, TrainState, int]:
+    """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
+
+    What must be closed afterwards goes to `stack`. Raises as `train` does.
+    """
+    devices = spmd.pick(config.parallel, config.data.batch_size)
+    folder = RunFolder.create(run_dir)
+    stack.enter_context(folder.lock())
+    before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
+    check_same(before, config)
+    dataset = load(config.data, config.train.seed)
+    game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
+    place = partial(spmd.replicate, devices=devices)
+    feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
+    stack.callback(feed.close)
+    fresh = jax.jit(game.init)()
+    game.check(fresh)
+    state = place(fresh)
+    mend(folder.checkpoints)
+    checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
+    step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
+    write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
+    write_json(folder.versions, versions())
+    tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))
+    images = game.reads * config.data.batch_size
+    progress = Progress(config.train.steps, step, images, config.method.headline)
+    stack.callback(progress.close)
+    batches = held_out(dataset, config.data, config.train.seed)
+    loop = Loop(
+        config=config,
+        call=spmd.spread(make_step(game, feed, config.train.ema), devices, config.parallel.mapper, feed.axis),
+        index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
+        feed=feed,
+        validate=make_validation(game, batches) if batches else None,
+        pictures=make_pictures(game, batches),
+        checkpoints=checkpoints,
+        tracker=tracker,
+        progress=progress,
+        # several simulated devices deadlock in XLA's rendezvous when many steps are under way
+        blocking=devices[0].platform == "cpu" and len(devices) > 1,
+    )
+    return loop, state, step
 
 
 def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str, Any]) -> Tracker:

@@ -101,11 +101,6 @@ def test_a_batch_may_exceed_the_set(tmp_path):
     assert (np.bincount(batch.label) == 3).all()
 
 
-def test_batch_divides_by_devices(config):
-    with pytest.raises(Invalid, match="data.batch_size: 8; multiples of the 3 devices are allowed"):
-        make_feed(config, load(config, 1), 0, READS, 3)
-
-
 @pytest.mark.parametrize("resident_mb", [0, 1])
 def test_a_broken_image_is_named(tmp_path, paint, resident_mb):
     paint("0.png")

@@ -1,6 +1,7 @@
 """The compiled step: what it may change, on what its result may depend, and that it compiles once."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,8 @@ class Bench:
         dataset = load(config.data, config.train.seed)
         self.devices = spmd.pick(config.parallel, config.data.batch_size)
         self.game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
-        self.feed = make_feed(config.data, dataset, config.train.seed, self.game.reads, len(self.devices))
+        place = functools.partial(spmd.replicate, devices=self.devices)
+        self.feed = make_feed(config.data, dataset, config.train.seed, self.game.reads, len(self.devices), place)
         self.index = spmd.scatter(indices(config.data.batch_size, len(self.devices)), self.devices)
         step = make_step(self.game, self.feed, config.train.ema)
         self.step = spmd.spread(step, self.devices, config.parallel.mapper, self.feed.axis)

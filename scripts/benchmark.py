@@ -1,0 +1,49 @@
+"""How fast genlab trains, beside PyTorch: `python scripts/benchmark.py`. Needs `pip install -e ".[bench]"`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from genlab.errors import require
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Time workloads on genlab and on PyTorch, in turn; prints a table and writes JSON."""
+
+    workloads: tuple[str, ...] = ("dcgan32", "resnet32:32", "resnet32", "vae_mlp", "vae_dcgan32")
+    """Names, with a batch size after a colon if it is not the usual one."""
+    compute: Literal["float32", "bfloat16"] = "float32"
+    """Type that the networks compute in."""
+    rounds: int = 5
+    """How often everything is measured."""
+    sides: tuple[Literal["genlab", "torch", "compiled"], ...] = ("genlab", "torch", "compiled")
+    """Who takes part: genlab, PyTorch as it is, PyTorch compiled."""
+    peer: tuple[Literal["mimicry", "pythae"], ...] = ()
+    """Other projects to time beside: mimicry's WGAN-GP with resnet32, pythae's VAE with vae_mlp."""
+    loop: bool = False
+    """Also time the training loop of --config wgan_gp on images of MNIST's size, beside its bare compiled step."""
+    out: Path = Path("benchmark.json")
+    """Where the figures go."""
+
+
+def command(argv: list[str]) -> None:
+    """Measure, print, record."""
+    wish = cli.arguments(Command, argv)
+    from genlab.benchmark import overhead
+    from genlab.benchmark.report import machine, measure, table
+
+    require(wish.rounds >= 1, "rounds", wish.rounds, "at least 1")
+    rows = [row for name in wish.workloads for row in measure(name, wish.compute, wish.rounds, wish.sides, wish.peer)]
+    print(table(rows))
+    figures: dict[str, Any] = {"machine": machine(rows), "rows": rows}
+    if wish.loop:
+        figures["loop"] = overhead.measure(cli.preset("wgan_gp"), wish.rounds)
+        print(f"\nthe loop takes {figures['loop']['overhead']:+.1%} beside the bare compiled step")
+    wish.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    cli.main(command)
