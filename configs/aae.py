@@ -1,0 +1,11 @@
+"""TODO aae."""
+
+from genlab.methods.aae import AAE
+from genlab.methods.game import Optimizer
+from genlab.train.config import Config, Train
+
+adam = Optimizer(eps=1e-5)
+against = Optimizer(learning_rate=2e-4, b1=0.5, eps=1e-5)
+config = Config(
+    method=AAE(optimizer=adam, discriminator_optimizer=against, generator_optimizer=against), train=Train(steps=5000)
+)
