@@ -18,7 +18,7 @@ from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
-from genlab.train import spmd
+from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
 from genlab.train.config import Config, check_same, read, to_dict
 from genlab.train.interrupt import Interrupt
@@ -171,7 +171,7 @@ def train(config: Config, run_dir: Path) -> str | None:
         check_same(before, config)
         interrupt = stack.enter_context(Interrupt())
         dataset = load(config.data, config.train.seed)
-        game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
+        game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
         feed = stack.enter_context(
             contextlib.closing(make_feed(config.data, dataset, config.train.seed, game.reads, len(devices)))
         )
@@ -180,7 +180,11 @@ def train(config: Config, run_dir: Path) -> str | None:
         state = spmd.replicate(fresh, devices)
         mend(folder.checkpoints)
         checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
-        step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
+        found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
+        step, state = found or (0, spmd.replicate(transfer.start(game, state, config.init), devices))
+        if found is None and config.init.run_dir is not None:  # the other run may go on, or go
+            checkpoints.save(0, state)
+            checkpoints.wait()
         write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
         write_json(folder.versions, versions())
         tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))

@@ -12,13 +12,13 @@ from genlab.methods.game import Optimizer, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
-CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "vae")
+CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae", "vae")
 METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),
     "gan": ("generator", "discriminator"),
     "wgan_gp": ("generator", "critic"),
 }
-SHARED = {"aae": ["encoder"]}  # the algorithm lets a second player move these
+SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2}  # the algorithm lets a second player move these
 IMAGE = (2, 2, 1)
 
 
