@@ -31,7 +31,7 @@ def corrupt(
 
     Masking (Vincent et al. 2008, section 2.3) sets a fixed number of an example's components, chosen at random without
     replacement, to `blank`: 0 there, the black of images in [0, 1], so -1 for images in [-1, 1]. Gaussian noise is that
-    of Vincent et al. (2010), section 3.5.
+    of Vincent et al. (2010).
     """
     if spec.kind == "gaussian":
         return x + spec.level * normal(keys, x.shape[1:])

@@ -15,7 +15,7 @@ from genlab.methods.game import Metrics, Networks, Turn
 
 @dataclass(frozen=True)
 class ContractiveAE(Coded):
-    """Contractive autoencoder: squared error plus the squared Frobenius norm of the encoder's Jacobian, eq. 2.
+    """Contractive autoencoder: squared error plus the squared Frobenius norm of the encoder's Jacobian (eq. 1).
 
     The paper ties the decoder's weights to the encoder's; here they are free, and a weight decay of both is what keeps
     the codes from shrinking while the decoder magnifies them.

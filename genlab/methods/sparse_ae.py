@@ -21,7 +21,7 @@ class SparseAE(Coded):
     """Sparse autoencoder: squared error plus a penalty on the activity of the code's units.
 
     The latent is what goes into the units, unbounded, so that a Gaussian can be fitted to it; the decoder sees what
-    comes out, `units(z)`.
+    comes out, `units(z)`. Under l1 a weight decay keeps the units from shrinking while the decoder magnifies them.
     """
 
     latent: int = 64
@@ -45,9 +45,9 @@ class SparseAE(Coded):
     def charge(self, active: Float[Array, "b latent"]) -> Float[Array, ""]:
         """The penalty of a batch's activities, without its weight.
 
-        kl: the divergence of the rate from each unit's mean over the batch of ALL devices, summed over units (Lee et
-        al. 2008 and Ng's lecture notes, "Sparse autoencoder", section 3); l1: the activities' sum over units, which are
-        not negative, its mean over this device's examples.
+        kl: the divergence of the rate from each unit's mean over the batch of ALL devices, summed over units (Ng's
+        CS294A notes, "Sparse autoencoder", section 3); l1: the sum over units of the activities, which are not
+        negative, its mean over the examples.
         """
         if self.penalty == "l1":
             return active.sum(1).mean()

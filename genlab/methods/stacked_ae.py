@@ -20,9 +20,9 @@ from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, squa
 class StackedAE(Coded):
     """Stacked autoencoder: greedy layer-wise pre-training, then fine-tuning of the whole.
 
-    Bengio et al. (2007), section 3, with deterministic layers: in phase k, layer k of the encoder and the layer of the
+    Bengio et al. (2007), with deterministic layers: in phase k, layer k of the encoder and the layer of the
     decoder that mirrors it are an autoencoder of what the finished layers below make of the examples. A layer's input
-    may be corrupted, which makes it the stacked denoising autoencoder of Vincent et al. (2010), section 3.4.
+    may be corrupted, which makes it the stacked denoising autoencoder of Vincent et al. (2010).
     """
 
     phase: int = 500

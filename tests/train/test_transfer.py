@@ -157,9 +157,9 @@ def test_a_run_that_cannot_start_leaves_nothing_to_go_on_with(tiny, tmp_path):
 
 def test_a_networks_depth_is_checked(tiny, source):
     """More layers there, and more here."""
-    for depth, a, b in ((2, r"\(8,\)", r"\(16,\)"), (4, r"\(16,\)", r"\(8,\)")):
+    for depth, k, there, here in ((2, 2, "absent", r"\(16,\)"), (4, 3, r"\(16,\)", "absent")):
         config = tiny("ae", method={"encoder": Net(width=8, depth=depth)})
-        with pytest.raises(Invalid, match=f"init.networks: encoder/layers/layers/.* is {a} in .* and {b} here"):
+        with pytest.raises(Invalid, match=f"encoder/layers/layers/{k}/bias is {there} in .* and {here} here"):
             begin(config, Init(str(source)))
 
 
