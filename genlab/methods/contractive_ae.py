@@ -1,6 +1,7 @@
 """The contractive autoencoder of Rifai et al. (2011)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Array, Float
 
@@ -20,6 +21,8 @@ class ContractiveAE(Coded):
     The paper ties the decoder's weights to the encoder's; here they are free, and a weight decay of both is what keeps
     the codes from shrinking while the decoder magnifies them.
     """
+
+    sloped: ClassVar[tuple[str, ...]] = ("encoder",)
 
     weight: float = 0.1
     """Factor of the penalty (lambda)."""
