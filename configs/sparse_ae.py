@@ -1,4 +1,4 @@
-"""Sparse autoencoder of 64 sigmoid units, active a tenth of the time, on the bundled digits unless --data.name says otherwise.
+"""Sparse autoencoder of 64 sigmoid units, on the bundled digits unless --data.name says otherwise.
 
 Command:   python scripts/train.py --config sparse_ae
 Hardware:  two CPU cores, about 48 s while they do other work

@@ -1,4 +1,6 @@
-"""Stacked autoencoder: four layers of 500 iterations each, then 3,000 of fine-tuning, on the bundled digits unless --data.name says otherwise.
+"""Stacked autoencoder, on the bundled digits unless --data.name says otherwise.
+
+Four layers have 500 iterations each, then fine-tuning has 3,000.
 
 Command:   python scripts/train.py --config stacked_ae
 Hardware:  two CPU cores, about 94 s while they do other work
