@@ -35,7 +35,6 @@ def corrupt(
     """
     if spec.kind == "gaussian":
         return x + spec.level * normal(keys, x.shape[1:])
-    draws = uniform(keys, (x[0].size,))
-    rank = jnp.argsort(jnp.argsort(draws, axis=1), axis=1)  # a random order of the components, also where draws tie
-    destroyed = (rank < round(spec.level * x[0].size)).reshape(x.shape)
+    order = jnp.argsort(uniform(keys, (x[0].size,)), axis=1)  # a random order of the components
+    destroyed = (order < round(spec.level * x[0].size)).reshape(x.shape)
     return jnp.where(destroyed, blank, x)
