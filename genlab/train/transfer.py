@@ -27,12 +27,8 @@ def start(game: Game, state: TrainState, init: Init) -> TrainState:
     learnt = prune(there, lambda path: below(path.partition("/")[2], parts))
     params, stats = graft(state.params, learnt["params"]), graft(state.stats, learnt["stats"])
     sampling = game.method.sampling
-    start = {
-        "params": params,
-        "stats": stats,
-        "ema": {"params": select(params, sampling), "stats": select(stats, sampling)},
-    }
-    return replace(state, **jax.tree.map(jnp.copy, start))
+    ema = {"params": select(params, sampling), "stats": select(stats, sampling)}
+    return replace(state, **jax.tree.map(jnp.copy, {"params": params, "stats": stats, "ema": ema}))
 
 
 def _parts(init: Init, there: dict[str, Weights], here: dict[str, Weights]) -> tuple[str, ...]:
