@@ -1,73 +1,19 @@
-"""The autoencoder, with a Gaussian fitted to its codes so that it can be sampled."""
+"""The plain autoencoder."""
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
 
-import jax
-import jax.numpy as jnp
-from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.kernels.random import Keys, normal
-from genlab.losses.reconstruction import squared_error
-from genlab.methods.autoencoder import Autoencoder
-from genlab.methods.game import Metrics, Networks, Player, Turn, batch_mean
-from genlab.nn.layers import AXIS
-from genlab.nn.network import decoder, encoder
-
-
-class Codes(nnx.Module):
-    """Running mean and second moment of the codes: a full-covariance Gaussian to sample latents from.
-
-    Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4, fit it after training; running
-    averages give it at any step. Nothing is differentiated through it.
-    """
-
-    def __init__(self, latent: int, decay: float = 0.99):
-        self.mean = nnx.BatchStat(jnp.zeros(latent))
-        self.second = nnx.BatchStat(jnp.eye(latent))
-        self.decay = decay
-
-    def update(self, z: Float[Array, "b latent"]) -> None:
-        """Move the averages towards this batch, the mean of all devices'."""
-        z = jax.lax.stop_gradient(z)
-        mean, second = jax.lax.pmean((z.mean(0), z.T @ z / len(z)), AXIS)
-        self.mean[...] = self.decay * self.mean[...] + (1 - self.decay) * mean
-        self.second[...] = self.decay * self.second[...] + (1 - self.decay) * second
-
-    def __call__(self, noise: Float[Array, "b latent"]) -> Float[Array, "b latent"]:
-        """Standard normal noise to draws from the Gaussian."""
-        covariance = self.second[...] - jnp.outer(self.mean[...], self.mean[...])
-        variance, axes = jnp.linalg.eigh(covariance)  # a symmetric root, which a singular covariance has too
-        return self.mean[...] + noise * jnp.sqrt(jnp.maximum(variance, 0)) @ axes.T
+from genlab.kernels.random import Keys
+from genlab.methods.codes import Coded
+from genlab.methods.deterministic import error
+from genlab.methods.game import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
-class AE(Autoencoder):
+class AE(Coded):
     """Plain autoencoder: minimises the squared error of the reconstruction."""
 
-    sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "codes")
-    headline: ClassVar[tuple[str, str]] = ("model/loss", "model/rmse")
-
-    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        return {
-            "encoder": encoder(self.encoder, shape, self.latent, rngs),
-            "decoder": decoder(self.decoder, self.latent, shape, rngs),
-            "codes": Codes(self.latent),
-        }
-
-    def players(self) -> tuple[Player, ...]:
-        return (Player("model", ("encoder", "decoder", "codes"), self.loss, self.optimizer),)
-
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        z = self.encode(networks, batch.x)
-        cast(Codes, networks["codes"]).update(z)
-        errors = squared_error(batch.x, self.decode(networks, z))
-        return errors.mean(), {"rmse": jnp.sqrt(batch_mean(errors) / batch.x[0].size)}
-
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
-        return networks["encoder"](x)
-
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
-        return networks["codes"](normal(keys, (self.latent,)))
+        return error(batch.x, self.decode(networks, self.code(networks, batch.x)))

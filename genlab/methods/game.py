@@ -68,6 +68,7 @@ class Player:
     loss: Loss
     optimizer: Optimizer
     plays: int = 1  # per iteration, each on a fresh batch
+    part: tuple[str, ...] = ()  # the paths in its networks whose parameters it moves; () means all of them
     real: bool = True  # whether its loss looks at real examples; False leaves them to the other players
     start: int = 0  # the first iteration it plays in, as in pre-training
     stop: int | None = None  # the first iteration it no longer plays in; None means never

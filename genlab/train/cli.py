@@ -47,6 +47,7 @@ def parse(argv: Sequence[str]) -> Command:
         Invalid: an unknown preset, flag or value; the message says what is allowed.
         SystemExit: after printing help.
     """
+    argv = [re.sub("^--init-from(?==|$)", "--init.run-dir", argument) for argument in argv]
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", default="wgan_gp")
     name = first.parse_known_args(list(argv))[0].config

@@ -37,12 +37,34 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Init:
+    """Where the networks start, and which of them stay as they are."""
+
+    run_dir: str | None = None
+    """Run whose networks a new run starts with, in place of fresh ones (--init-from for short)."""
+    networks: tuple[str, ...] = ()
+    """What to take over, networks or paths in them; by default all networks that both methods have by the same name."""
+    step: int | None = None
+    """Which of its checkpoints; the newest by default."""
+    ema: bool = True
+    """Take averaged weights where it has them, else those of the last iteration."""
+    freeze: tuple[str, ...] = ()
+    """What is never moved: networks, as `encoder`, or paths in them, as `encoder/layers/layers/0`."""
+
+    def __post_init__(self) -> None:
+        for name in ("networks", "step"):
+            given = getattr(self, name)
+            require(not given or self.run_dir is not None, name, given, "possible without init.run_dir")
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides what a run does."""
 
     method: Method
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
+    init: Init = field(default_factory=Init)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     track: Track = field(default_factory=Track)
     parallel: Parallel = field(default_factory=Parallel)
@@ -54,21 +76,25 @@ FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_eve
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values; the method's name stands beside its fields."""
-    plain = dataclasses.asdict(config)
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))
     return plain | {"method": {"name": methods.name_of(config.method)} | plain["method"]}
 
 
 def from_dict(plain: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`.
+    """The inverse of `to_dict`; a section that an older file does not have is the default.
 
     Raises:
-        Invalid: fields that are missing, unknown or of another type.
+        Invalid: fields that are unknown or of another type, or no method.
     """
     try:
         method = dict(plain["method"])
         found = methods.find(method.pop("name"))
         sections = {f.name: f.type for f in dataclasses.fields(Config)} | {"method": found}
-        values = {name: _build(kind, {"method": method}.get(name, plain[name])) for name, kind in sections.items()}
+        values = {
+            name: _build(kind, {"method": method}.get(name, plain[name]))
+            for name, kind in sections.items()
+            if name in plain
+        }
         return Config(**values)
     except (KeyError, TypeError) as error:
         raise Invalid(f"config.json: {error}; it must be as genlab wrote it") from error
@@ -114,7 +140,7 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
-    before, after = flatten(old), flatten(json.loads(json.dumps(to_dict(new))))
+    before, after = flatten(old), flatten(to_dict(new))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):
             raise Invalid(

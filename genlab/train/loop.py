@@ -19,7 +19,7 @@ from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
-from genlab.train import spmd
+from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
 from genlab.train.config import Config, check_same, read, to_dict
 from genlab.train.interrupt import Interrupt
@@ -182,7 +182,7 @@ def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple
     before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
     check_same(before, config)
     dataset = load(config.data, config.train.seed)
-    game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
+    game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
     stack.callback(feed.close)
@@ -191,7 +191,11 @@ def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple
     state = place(fresh)
     mend(folder.checkpoints)
     checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
-    step, state = checkpoints.latest(abstract(state, spmd.replicated(devices))) or (0, state)
+    found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
+    step, state = found or (0, place(transfer.start(game, state, config.init)))
+    if found is None and config.init.run_dir is not None:  # the other run may go on, or go
+        checkpoints.save(0, state)
+        checkpoints.wait()
     write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
     write_json(folder.versions, versions())
     tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))

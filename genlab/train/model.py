@@ -58,7 +58,7 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
     folder = RunFolder.open(run_dir)
     written = read(folder.config)
     config, shape = from_dict(written["config"]), tuple(written["shape"])
-    game = Game(config.method, shape, config.train.seed, config.train.steps)
+    game = Game(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
     with Checkpoints(folder.checkpoints) as checkpoints:
         steps = checkpoints.steps

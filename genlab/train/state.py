@@ -9,11 +9,11 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
 from genlab.methods.game import Method, Networks, Player
 from genlab.nn.layers import AXIS
-from genlab.train import optimizer
+from genlab.train import optimizer, paths
 
 Weights = dict[str, PyTree]  # by network
 
@@ -37,17 +37,29 @@ def stream(seed: int, name: str) -> Key[Array, ""]:
 
 
 class Game:
-    """A method made concrete for data of one shape: its players, network structures and optimisers."""
+    """A method made concrete for data of one shape: its players, network structures and optimisers.
 
-    def __init__(self, method: Method, shape: tuple[int, ...], seed: int, iterations: int):
+    What lies below the paths of `freeze` is never moved, and computes as it does in evaluation.
+    Raises `Invalid` where there is no such path, or it leaves a player nothing to move.
+    """
+
+    def __init__(
+        self, method: Method, shape: tuple[int, ...], seed: int, iterations: int, freeze: tuple[str, ...] = ()
+    ):
         self.method = method
         self.shape = shape
         self.seed = seed
+        self.freeze = freeze
         self.players: tuple[Player, ...] = method.players()
         self.optimizers: dict[str, optax.GradientTransformation] = {
             player.name: optimizer.build(player, iterations) for player in self.players
         }
         networks = nnx.eval_shape(self._fresh)
+        self._check_frozen(self.split(networks)[0])
+        for name, network in networks.items():
+            for path, module in nnx.iter_modules(network):
+                if paths.below("/".join(map(str, (name, *path))), freeze):
+                    module.eval()
         self._training = {name: nnx.graphdef(network) for name, network in networks.items()}
         for network in networks.values():
             network.eval()
@@ -60,6 +72,21 @@ class Game:
 
     def _fresh(self) -> Networks:
         return self.method.networks(self.shape, nnx.Rngs(params=stream(self.seed, "initialisation")))
+
+    def _check_frozen(self, params: Weights) -> None:
+        for part in self.freeze:
+            paths.check(part, dict(paths.leaves(params)), "init.freeze", "among the parameters")
+        for player in self.players if self.freeze else ():
+            some = any(paths.leaves(self.moving(player, params)))
+            require(some, "init.freeze", self.freeze, f"possible: it leaves the player {player.name} nothing to move")
+
+    def moving(self, player: Player, params: Weights) -> Weights:
+        """The parameters that a player moves."""
+
+        def moves(path: str) -> bool:
+            return (not player.part or paths.below(path, player.part)) and not paths.below(path, self.freeze)
+
+        return paths.prune(select(params, player.networks), moves)
 
     def merge(self, params: Weights, stats: Weights, *, train: bool) -> Networks:
         """Networks from their weights; `train` decides between batch norm's two modes."""
@@ -75,7 +102,7 @@ class Game:
     def init(self) -> TrainState:
         """The state before the first iteration, a function of the seed."""
         params, stats = self.split(self._fresh())
-        states = {p.name: self.optimizers[p.name].init(select(params, p.networks)) for p in self.players}
+        states = {p.name: self.optimizers[p.name].init(self.moving(p, params)) for p in self.players}
         sampling = self.method.sampling
         ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})
         return TrainState(jnp.zeros((), jnp.int32), params, stats, states, ema)

@@ -13,6 +13,7 @@ from genlab.data.feed import Feed
 from genlab.kernels.random import example_keys, fold
 from genlab.methods.game import Metrics, Networks, Player
 from genlab.nn.layers import AXIS
+from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select, stream
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"]], tuple[TrainState, Metrics]]
@@ -91,7 +92,7 @@ def _play(
     key: Array,
     read: int,
 ) -> tuple[TrainState, Metrics]:
-    """All plays of one player: gradient of its loss over its own networks, mean over devices, update."""
+    """All plays of one player: gradient of its loss over what it moves, mean over devices, update."""
 
     def play(carry: tuple[PyTree, PyTree, PyTree], i: Int[Array, ""]) -> tuple[tuple[PyTree, PyTree, PyTree], Metrics]:
         own, stats, moments = carry
@@ -99,7 +100,7 @@ def _play(
         batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
         def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
-            networks = game.merge({**state.params, **own}, {**state.stats, **stats}, train=True)
+            networks = game.merge(graft(state.params, own), {**state.stats, **stats}, train=True)
             loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 
@@ -108,11 +109,11 @@ def _play(
         updates, moments = game.optimizers[player.name].update(grads, moments, own)
         return (optax.apply_updates(own, updates), stats, moments), metrics | {"grad_norm": _norm(grads)}
 
-    carry = (select(state.params, player.networks), select(state.stats, player.networks), state.optimizers[player.name])
+    carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
     (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
     state = replace(
         state,
-        params={**state.params, **own},
+        params=graft(state.params, own),
         stats={**state.stats, **stats},
         optimizers={**state.optimizers, player.name: moments},
     )
@@ -129,11 +130,14 @@ def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
 
 
 def _average(game: Game, state: TrainState, ema: float) -> TrainState:
-    """Count the iteration and move the averaged weights; early on the average is short and forgets the start."""
+    """Count the iteration and move the averaged weights; early on the average is short and forgets the start.
+
+    What does not move keeps its bits.
+    """
     decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
     sampling = game.method.sampling
     current = {"params": select(state.params, sampling), "stats": select(state.stats, sampling)}
-    averaged = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, current)
+    averaged = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, current)
     return replace(state, step=state.step + 1, ema=averaged)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from genlab.methods.ae import AE, Codes
+from genlab.methods.ae import AE
+from genlab.methods.codes import Codes
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 

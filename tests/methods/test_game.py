@@ -12,8 +12,13 @@ from genlab.methods.game import Optimizer, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
-METHODS = {"ae": ("encoder", "decoder"), "gan": ("generator", "discriminator"), "vae": ("encoder", "decoder")}
-METHODS["wgan_gp"] = ("generator", "critic")
+CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae", "vae")
+METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
+    "aae": ("encoder", "decoder", "discriminator"),
+    "gan": ("generator", "discriminator"),
+    "wgan_gp": ("generator", "critic"),
+}
+SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2}  # the algorithm lets a second player move these
 IMAGE = (2, 2, 1)
 
 
@@ -36,9 +41,10 @@ def test_an_unknown_method_is_answered_with_the_known(name):
 
 
 def test_networks_have_one_owner(method):
-    """A network that two players moved would make a player move another's; one that none moved would never learn."""
+    """Where two players moved a network, one would move the other's; one that none moved would never learn."""
     networks, players = nnx.eval_shape(lambda: method.networks(IMAGE, nnx.Rngs(0))), method.players()
-    assert sorted(name for player in players for name in player.networks) == sorted(networks)
+    shared = SHARED.get(methods.name_of(method), [])
+    assert sorted(name for player in players for name in player.networks) == sorted([*networks, *shared])
     assert set(method.sampling) <= set(networks)
     assert len({player.name for player in players}) == len(players)
 

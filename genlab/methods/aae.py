@@ -1,0 +1,59 @@
+"""The adversarial autoencoder of Makhzani et al. (2015)."""
+
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.kernels.random import Keys
+from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
+from genlab.methods.deterministic import Deterministic, error
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.nn.network import Net, encoder
+
+
+@dataclass(frozen=True)
+class AAE(Deterministic):
+    """Adversarial autoencoder: a discriminator of codes drives them towards the prior N(0, I).
+
+    The paper's two phases (section 2): the autoencoder lowers its squared error; then the discriminator learns to tell
+    draws from the prior from codes, and the encoder, as generator, to deceive it.
+    """
+
+    discriminator: Net = field(default_factory=Net)
+    """Latents to the logit of being drawn from the prior."""
+    discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
+    """The discriminator's optimiser."""
+    generator_optimizer: Optimizer = field(default_factory=Optimizer)
+    """The encoder's optimiser against the discriminator."""
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        return super().networks(shape, rngs) | {
+            "discriminator": encoder(self.discriminator, (self.latent,), 1, rngs),
+        }
+
+    def players(self) -> tuple[Player, ...]:
+        return (
+            Player("model", ("encoder", "decoder"), self.loss, self.optimizer),
+            Player("discriminator", ("discriminator",), self.discriminator_loss, self.discriminator_optimizer),
+            Player("generator", ("encoder",), self.generator_loss, self.generator_optimizer),
+        )
+
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
+        return error(batch.x, self.decode(networks, self.encode(networks, batch.x)))
+
+    def discriminator_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        real = networks["discriminator"](self.prior(networks, keys))[:, 0]
+        fake = networks["discriminator"](self.encode(networks, batch.x))[:, 0]
+        accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
+        return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
+
+    def generator_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        fake = networks["discriminator"](self.encode(networks, batch.x))[:, 0]
+        return non_saturating_generator(fake).mean(), {}

@@ -1,0 +1,40 @@
+"""The Wasserstein autoencoder with an MMD penalty (WAE-MMD), Tolstikhin et al. (2018)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.random import Keys
+from genlab.losses.divergence import mmd
+from genlab.methods.deterministic import Deterministic, error
+from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.nn.layers import AXIS
+
+
+@dataclass(frozen=True)
+class WAE(Deterministic):
+    """Wasserstein autoencoder: squared error plus the discrepancy of the codes of a batch from the prior N(0, I)."""
+
+    headline: ClassVar[tuple[str, str]] = ("model/loss", "model/mmd")
+
+    weight: float = 10.0
+    """Factor of the discrepancy (lambda)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.weight >= 0, "weight", self.weight, "at least 0")
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player("model", ("encoder", "decoder"), self.loss, self.optimizer),)
+
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
+        """Algorithm 2, on the batch of all devices: the estimate compares all of its codes with each other."""
+        z = self.encode(networks, batch.x)
+        loss, metrics = error(batch.x, self.decode(networks, z))
+        codes, prior = jax.lax.all_gather((z, self.prior(networks, keys)), AXIS, tiled=True)
+        discrepancy = mmd(codes, prior, 1.0)
+        return loss + self.weight * discrepancy, metrics | {"mmd": discrepancy}

@@ -1,0 +1,50 @@
+"""From one run to another: a new run starts with networks that an earlier one has learnt."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from genlab.errors import Invalid
+from genlab.train.config import Init
+from genlab.train.model import load
+from genlab.train.paths import below, check, graft, leaves, prune
+from genlab.train.state import Game, TrainState, Weights, select
+
+
+def start(game: Game, state: TrainState, init: Init) -> TrainState:
+    """`state`, that of a new run, with the networks that `init` names as another run has learnt them.
+
+    Raises:
+        Invalid: there is no such run, checkpoint or network, or one of another make.
+    """
+    if init.run_dir is None:
+        return state
+    source = load(init.run_dir, init.step).state
+    averages = source.ema if init.ema else {"params": {}, "stats": {}}
+    there = {"params": source.params | averages["params"], "stats": source.stats | averages["stats"]}
+    parts = _parts(init, there, {"params": state.params, "stats": state.stats})
+    learnt = prune(there, lambda path: below(path.partition("/")[2], parts))
+    params, stats = graft(state.params, learnt["params"]), graft(state.stats, learnt["stats"])
+    sampling = game.method.sampling
+    ema = {"params": select(params, sampling), "stats": select(stats, sampling)}
+    return replace(state, **jax.tree.map(jnp.copy, {"params": params, "stats": stats, "ema": ema}))
+
+
+def _parts(init: Init, there: dict[str, Weights], here: dict[str, Weights]) -> tuple[str, ...]:
+    """What to take over: as asked for, or all networks that both have by the same name; of equal shapes in both."""
+    theirs, ours = (
+        {path: x.shape for kind in ("params", "stats") for path, x in leaves(w[kind])} for w in (there, here)
+    )
+    for part in init.networks:
+        check(part, theirs, "init.networks", f"in {init.run_dir}")
+        check(part, ours, "init.networks", "in this method")
+    parts = init.networks or tuple(name for name in there["params"] if name in here["params"])
+    if not parts:
+        names = [", ".join(weights["params"]) for weights in (there, here)]
+        raise Invalid(f"init.run_dir: {init.run_dir} has {names[0]}, but this method {names[1]}; none in common")
+    for path in sorted(theirs.keys() | ours.keys()):
+        if below(path, parts) and theirs.get(path) != ours.get(path):
+            a, b = (shapes.get(path, "absent") for shapes in (theirs, ours))
+            raise Invalid(f"init.networks: {path} is {a} in {init.run_dir} and {b} here; they must be equal")
+    return parts
