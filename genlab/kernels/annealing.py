@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from genlab.kernels.boltzmann import Energy, Visible, bits, draw_visible, hidden_logits, visible_energy
 from genlab.kernels.random import Keys, fold
+
+Run = tuple[Visible, Float[Array, " runs"]]  # where runs are, and their log weights so far
 
 
 def log_partition_base(energy: Energy) -> Float[Array, ""]:
@@ -35,9 +37,7 @@ def log_partition(energy: Energy, base: Float[Array, " v"], keys: Keys, temperat
     def log_p(beta: Float[Array, ""], v: Visible, logits: Float[Array, "runs h"]) -> Float[Array, " runs"]:
         return jax.nn.softplus(beta * logits).sum(1) - visible_energy(at(beta), v)
 
-    def step(
-        carry: tuple[Visible, Float[Array, " runs"]], k: Array
-    ) -> tuple[tuple[Visible, Float[Array, " runs"]], None]:
+    def step(carry: Run, k: Int[Array, ""]) -> tuple[Run, None]:
         v, total = carry
         before, beta, now = (k - 1) / temperatures, k / temperatures, fold(keys, k)
         logits = hidden_logits(energy, v)

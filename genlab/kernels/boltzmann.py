@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from genlab.kernels.random import Keys, fold, normal, uniform
 
@@ -76,7 +76,7 @@ def gibbs(energy: Energy, v: Visible, keys: Keys, steps: int) -> Visible:
     """Where chains from `v` are after so many steps v -> h -> v, which leave p(v) as it is; no gradient."""
     energy, v = jax.lax.stop_gradient((energy, v))
 
-    def step(v: Visible, i: Array) -> tuple[Visible, None]:
+    def step(v: Visible, i: Int[Array, ""]) -> tuple[Visible, None]:
         now = fold(keys, i)
         return draw_visible(energy, draw_hidden(energy, v, fold(now, 0)), fold(now, 1)), None
 

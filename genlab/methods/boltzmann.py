@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels import annealing
-from genlab.kernels.boltzmann import Energy, Hidden, Visible, draw_hidden, draw_visible, gibbs
+from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean
@@ -96,15 +96,12 @@ class Boltzmann(Unnormalised):
         require(fits, "method.visible", self.visible, "for points: use gaussian")
         return Machine(shape, hidden, self.scale if self.visible == "gaussian" else None, rngs)
 
-    def chain(self, networks: Networks, keys: Keys) -> Hidden:
+    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Hidden units of the topmost machine after `gibbs` steps, one chain per key."""
         energy = machine(networks, self.top).energy
         start = draw_visible(energy, jnp.zeros((len(keys), self.latent)), fold(keys, 0))
         end = gibbs(energy, start, fold(keys, 1), self.gibbs)
         return draw_hidden(energy, end, fold(keys, 2))
-
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
-        return self.chain(networks, keys)
 
     def log_partition(self, networks: Networks, keys: Keys) -> Float[Array, " runs"]:
         energy = machine(networks, self.top).energy

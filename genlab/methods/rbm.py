@@ -32,11 +32,9 @@ class Chains(nnx.Module):
 
     def write(self, v: Visible) -> None:
         """Keep all devices' chains, so that every device knows them."""
-        moved = jax.lax.all_gather(v, AXIS, tiled=True)
-        require(
-            len(moved) <= len(self.visible[...]), "method.chains", len(self.visible[...]), "at least data.batch_size"
-        )
-        self.visible[...] = self.visible[...].at[: len(moved)].set(moved)
+        moved, kept = jax.lax.all_gather(v, AXIS, tiled=True), self.visible[...]
+        require(len(moved) <= len(kept), "method.chains", len(kept), "at least data.batch_size")
+        self.visible[...] = kept.at[: len(moved)].set(moved)
 
 
 @dataclass(frozen=True)
