@@ -51,6 +51,17 @@ def log_partition(energy: Energy, base: Float[Array, " v"], keys: Keys, temperat
     return jax.lax.scan(step, (v, total), jnp.arange(1, temperatures + 1))[0][1]
 
 
+def base_rates(energy: Energy, v: Visible) -> Float[Array, " v"]:
+    """Biases of independent visible units with the means of `v`, which for bits are drawn towards 1/2 by two examples.
+
+    Salakhutdinov and Murray (2008), section 4.1, take those of the data; those of the machine's own chains will do.
+    """
+    if energy.scale is not None:
+        return v.mean(0)
+    rate = (v.sum(0) + 1) / (len(v) + 2)
+    return jnp.log(rate) - jnp.log1p(-rate)
+
+
 def log_mean(log_weights: Float[Array, " runs"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """log of the mean of exp(log_weights), and its standard error, in nats, by the delta method.
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels import annealing
-from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs
+from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs, visible_mean
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean
@@ -104,8 +104,10 @@ class Boltzmann(Unnormalised):
         return draw_hidden(energy, end, fold(keys, 2))
 
     def log_partition(self, networks: Networks, keys: Keys) -> Float[Array, " runs"]:
+        """See `Unnormalised`; the keys of a call share the base that their annealed runs start from."""
         energy = machine(networks, self.top).energy
-        return annealing.log_partition(energy, energy.visible, keys, self.temperatures)
+        base = annealing.base_rates(energy, visible_mean(energy, self.prior(networks, fold(keys, 0))))
+        return annealing.log_partition(energy, base, fold(keys, 1), self.temperatures)
 
     def rmse(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, ""]:
         """Root mean square error of a pixel of the reconstruction, over the whole batch."""

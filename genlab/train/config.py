@@ -54,7 +54,7 @@ FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_eve
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values; the method's name stands beside its fields."""
-    plain = dataclasses.asdict(config)
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))  # tuples are lists there
     return plain | {"method": {"name": methods.name_of(config.method)} | plain["method"]}
 
 
@@ -114,7 +114,7 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
-    before, after = flatten(old), flatten(json.loads(json.dumps(to_dict(new))))
+    before, after = flatten(old), flatten(to_dict(new))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):
             raise Invalid(
