@@ -79,7 +79,7 @@ class DBN(Boltzmann):
             networks[name] = Machine((sizes[i],), sizes[i + 1], None, rngs)
         for name in self.untied:
             model = machine(networks, f"machine_{name.partition('_')[2]}")
-            networks[name] = Machine(model.shape, len(model.energy.hidden), model.scale, rngs, spread=0)
+            networks[name] = Machine(model.shape, len(model.energy.hidden), model.scale, rngs, spread=0.0)
         return networks
 
     def players(self) -> tuple[Player, ...]:
