@@ -7,19 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genlab.kernels.boltzmann import (
-    Energy,
-    contrast,
-    draw_hidden,
-    draw_visible,
-    free_energy,
-    gibbs,
-    hidden_logits,
-    visible_mean,
-)
+from genlab.kernels import boltzmann as kernel
+from genlab.kernels.boltzmann import Energy
 from genlab.kernels.random import example_keys
 
 V, H, S = 4, 3, 0.7
+gibbs = jax.jit(kernel.gibbs, static_argnums=3)
+contrast, free_energy = jax.jit(kernel.contrast), jax.jit(kernel.free_energy)
+draw_hidden, hidden_logits = jax.jit(kernel.draw_hidden), jax.jit(kernel.hidden_logits)
+draw_visible, visible_mean = jax.jit(kernel.draw_visible), jax.jit(kernel.visible_mean)
 
 
 def states(n):
@@ -49,7 +45,7 @@ def distribution(e):
 
 
 def keys(n, seed=0):
-    return example_keys(jax.random.key(seed), jnp.arange(n))
+    return jax.jit(example_keys)(jax.random.key(seed), jnp.arange(n))
 
 
 @pytest.mark.parametrize("scale", [None, S])
@@ -130,21 +126,19 @@ def test_a_gibbs_step_leaves_the_model_as_it_is():
 def test_chains_follow_the_transition_matrix(steps):
     """20,000 chains from one state are spread as the power of the transition matrix says."""
     e, n = energy(seed=3), 20_000
-    v, h = states(V), states(H)
-    joint = distribution(e)
+    v, joint = states(V), distribution(e)
     transition = (joint / joint.sum(1, keepdims=True)) @ (joint / joint.sum(0)).T
     expected = np.linalg.matrix_power(transition, steps)[6]
     start = jnp.asarray(np.repeat(v[6:7], n, 0), jnp.float32)
-    end = np.asarray(jax.jit(gibbs, static_argnums=3)(e, start, keys(n), steps))
+    end = np.asarray(gibbs(e, start, keys(n), steps))
     share = np.bincount((end @ 2 ** np.arange(V)[::-1]).astype(int), minlength=len(v)) / n
     np.testing.assert_allclose(share, expected, atol=0.018)  # 5 standard errors at most
     assert abs(expected - transition[6]).max() > 0.05 or steps == 1  # a step fewer would be seen
-    assert len(h) == 2**H
 
 
 def test_a_long_chain_visits_states_as_often_as_the_model_says():
     e, n = energy(seed=4), 20_000
-    end = np.asarray(jax.jit(gibbs, static_argnums=3)(e, jnp.zeros((n, V)), keys(n), 30))
+    end = np.asarray(gibbs(e, jnp.zeros((n, V)), keys(n), 30))
     share = np.bincount((end @ 2 ** np.arange(V)[::-1]).astype(int), minlength=2**V) / n
     np.testing.assert_allclose(share, distribution(e).sum(1), atol=0.018)
 
@@ -168,12 +162,11 @@ def test_the_contrast_has_the_gradient_of_contrastive_divergence(scale):
         own = v if scale is None else (v - e.visible) / s**2
         return (v / s).T @ up / 6, own.mean(0), up.mean(0)
 
-    grads = jax.grad(lambda e: contrast(e, data, e.visible[0] * 0 + model).mean())(e)
+    grads = jax.jit(jax.grad(lambda e: contrast(e, data, model).mean()))(e)
     for g, on_data, on_model in zip(jax.tree.leaves(grads), statistics(data), statistics(model), strict=True):
         np.testing.assert_allclose(g, on_model - on_data, atol=1e-5)
-    through = jax.grad(lambda shift: contrast(e, data, model + shift).mean())(0.0)
-    assert through == 0
-    assert jax.grad(lambda e: gibbs(e, data, keys(6), 1).sum())(e).weights.any() == 0
+    assert not jax.jit(jax.grad(lambda model: contrast(e, data, model).mean()))(model).any()
+    assert not jax.jit(jax.grad(lambda e: kernel.gibbs(e, data, keys(6), 1).sum()))(e).visible.any()
 
 
 def test_in_expectation_it_is_the_gradient_of_the_likelihood():
@@ -189,5 +182,6 @@ def test_in_expectation_it_is_the_gradient_of_the_likelihood():
         pairs = jax.vmap(lambda v: contrast(e, data, jnp.broadcast_to(v, data.shape)).mean())(everything)
         return (p * pairs).sum()
 
-    ours, exact = jax.grad(expected)(e), jax.grad(likelihood)(e)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, exact)
+    ours, exact = (jax.tree.leaves(jax.jit(jax.grad(f))(e)) for f in (expected, likelihood))
+    for a, b in zip(ours, exact, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
