@@ -5,6 +5,6 @@ from genlab.methods.game import Optimizer
 from genlab.train.config import Config, Train
 
 config = Config(
-    method=DBN(hidden=(128,), pretraining=3000, optimizer=Optimizer("sgd", learning_rate=0.05)),
+    method=DBN(hidden=(128,), phase=3000, optimizer=Optimizer("sgd", learning_rate=0.05)),
     train=Train(steps=10000),
 )

@@ -45,14 +45,14 @@ class DBN(Boltzmann):
 
     hidden: tuple[int, ...] = (128,)
     """Hidden units of the layers below the topmost one, from the data upwards."""
-    pretraining: int = 3000
+    phase: int = 3000
     """Iterations of every machine's own training, before they are fine-tuned together."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(len(self.hidden) >= 1, "hidden", self.hidden, "at least one layer; a single machine is an rbm")
         require(min(self.hidden) >= 1, "hidden", self.hidden, "at least 1 in every layer")
-        require(self.pretraining >= 0, "pretraining", self.pretraining, "at least 0")
+        require(self.phase >= 0, "phase", self.phase, "at least 0")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class DBN(Boltzmann):
         return networks
 
     def players(self) -> tuple[Player, ...]:
-        each = self.pretraining
+        each = self.phase
         greedy = (
             Player(name, (name,), partial(self.pretrain, i), self.optimizer, start=i * each, stop=(i + 1) * each)
             for i, name in enumerate(self.names)
@@ -118,7 +118,7 @@ class DBN(Boltzmann):
         return layers
 
     def pretrain(
-        self, i: int, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0
+        self, i: int, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """Contrastive divergence of machine i on what those below it make of the data."""
         v = machine(networks, self.names[0]).units(batch.x)
@@ -127,7 +127,7 @@ class DBN(Boltzmann):
         end = gibbs(energy, data, fold(keys, 1), self.k)
         return contrast(energy, data, end).mean(), {"free_energy": free_energy(energy, data).mean()}
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         """The up-down algorithm, appendix B; the three sums share no parameter."""
         v = machine(networks, self.names[0]).units(batch.x)
         energy = machine(networks, self.top).energy

@@ -66,7 +66,7 @@ class RBM(Boltzmann):
         owned = ("machine", "chains") if self.persistent else ("machine",)
         return (Player("model", owned, self.loss, self.optimizer),)
 
-    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = 0) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         model = machine(networks, "machine")
         energy, v = model.energy, model.units(batch.x)
         if self.persistent:

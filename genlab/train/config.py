@@ -54,7 +54,7 @@ FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_eve
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values; the method's name stands beside its fields."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config)))  # tuples are lists there
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))
     return plain | {"method": {"name": methods.name_of(config.method)} | plain["method"]}
 
 

@@ -15,8 +15,8 @@ from genlab.methods.dbn import DBN
 from genlab.methods.game import Optimizer
 
 IMAGE = (2, 2, 1)
-METHOD = DBN(latent=2, hidden=(3,), pretraining=2, optimizer=Optimizer("sgd", learning_rate=0.1))
-DEEP = DBN(latent=2, hidden=(3, 2), pretraining=2)
+METHOD = DBN(latent=2, hidden=(3,), phase=2, optimizer=Optimizer("sgd", learning_rate=0.1))
+DEEP = DBN(latent=2, hidden=(3, 2), phase=2)
 
 
 def states(n):
