@@ -1,17 +1,17 @@
-"""Restricted Boltzmann machine of 500 hidden units on MNIST."""
+"""Restricted Boltzmann machine of 500 hidden units on dynamically binarised MNIST."""
 
 from genlab.data.config import Data
 from genlab.methods.game import Optimizer
 from genlab.methods.rbm import RBM
 from genlab.train.config import Config, Train
 
-STEPS = 40_000
+STEPS = 30_000
 config = Config(
     method=RBM(
         latent=500,
         persistent=True,
-        optimizer=Optimizer("sgd", learning_rate=0.05, schedule="linear", horizon=STEPS),
+        optimizer=Optimizer("sgd", learning_rate=0.1, schedule="linear", horizon=STEPS),
     ),
-    data=Data(name="tfds:mnist"),
-    train=Train(steps=STEPS, validate_every=20_000),
+    data=Data(name="tfds:mnist", binarise=True),
+    train=Train(steps=STEPS, validate_every=15_000),
 )
