@@ -46,10 +46,10 @@ class Bench:
 
 
 @pytest.mark.parametrize(("mapper", "devices"), [("pmap", 2), ("pmap", 8), ("shard_map", 4)])
-@pytest.mark.parametrize("name", ["wgan_gp", "ae"])
+@pytest.mark.parametrize("name", ["wgan_gp", "ae", "rbm", "dbn"])
 def test_devices_and_mappers_agree(tiny, name, devices, mapper):
     """1e-5 after 3 iterations: only the order of sums over the batch differs. Batch norm in the generator included."""
-    norm = {} if name == "ae" else {"generator": Net(width=8, norm="batch")}
+    norm = {"generator": Net(width=8, norm="batch")} if name == "wgan_gp" else {}
     one = Bench(tiny(name, method=norm))
     many = Bench(tiny(name, method=norm, parallel={"devices": devices, "mapper": mapper}))
     expected, seen = one.run(one.init(), 3), many.run(many.init(), 3)
