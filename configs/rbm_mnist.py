@@ -10,6 +10,7 @@ config = Config(
     method=RBM(
         latent=500,
         persistent=True,
+        temperatures=10_000,
         optimizer=Optimizer("sgd", learning_rate=0.1, schedule="linear", horizon=STEPS),
     ),
     data=Data(name="tfds:mnist", binarise=True),

@@ -148,10 +148,10 @@ def test_samples_are_the_model(fresh, keys):
 @pytest.mark.parametrize("persistent", [False, True])
 def test_it_learns_which_pixels_agree(play, fresh, keys, persistent):
     """Two pairs of pixels, each alike nine times in ten: KL(data || model) falls from 0.75 nats to below 0.05."""
-    falling = Optimizer("sgd", learning_rate=0.3, schedule="linear")
+    falling = Optimizer("sgd", learning_rate=1.0, schedule="linear")
     method = RBM(latent=4, persistent=persistent, chains=32, optimizer=falling)
     rng = np.random.default_rng(0)
-    first, alike = rng.integers(0, 2, (400, 1, 32, 2, 1, 1)), rng.uniform(size=(400, 1, 32, 2, 1, 1)) < 0.9
+    first, alike = rng.integers(0, 2, (800, 1, 32, 2, 1, 1)), rng.uniform(size=(800, 1, 32, 2, 1, 1)) < 0.9
     real = 2 * np.concatenate([first, np.where(alike, first, 1 - first)], -2).astype(np.float32) - 1
     codes = ((real.reshape(-1, 4) + 1) / 2 @ [8, 4, 2, 1]).astype(int)
     p = np.bincount(codes, minlength=16) / len(codes)
@@ -162,7 +162,7 @@ def test_it_learns_which_pixels_agree(play, fresh, keys, persistent):
         return (p * (np.log(p) - weights + np.logaddexp.reduce(weights))).sum()
 
     before = divergence()
-    for name, value in play(method, real, 400, 400).params["machine"].items():
+    for name, value in play(method, real, 800, 800).params["machine"].items():
         getattr(networks["machine"], name)[...] = value
     assert before > 0.7
     assert divergence() < 0.05
