@@ -1,10 +1,10 @@
 """Restricted Boltzmann machine of 500 hidden units on binarised MNIST, by persistent contrastive divergence.
 
 Command:   python scripts/train.py --config rbm_mnist --data.dir DIR
-Hardware:  two CPU cores, 4 minutes on an idle machine (147 steps/s), 11 minutes while three other trainings ran
+Hardware:  two CPU cores, 11 minutes shared with other trainings; 147 steps/s, which would be 4 minutes, while alone
 Expect:    on the 10,000 test images, binarised once: reconstruction 42.5 nats, a root mean square error of 0.251 per
-           pixel of [-1, 1]; log p(x) about -86.2 nats. log Z by 100 annealed runs of 10,000 temperatures from three
-           bases: 614.1, 613.6, 614.5 (standard errors 0.2, 0.2, 0.5); 1,000 temperatures flatter it by 2 nats
+           pixel of [-1, 1]; log p(x) -85.9 to -86.8 nats by 100 annealed runs of 10,000 temperatures from three bases
+           (log Z 613.6, 614.1, 614.5, standard errors 0.2, 0.2, 0.5); 1,000 temperatures flatter it by 1 to 3 nats
 Published: -86.34 nats for 500 hidden units by CD-25, Salakhutdinov and Murray (2008), table 2; other binarisation
 """
 
