@@ -3,8 +3,8 @@
 3,000 iterations for each of the two machines, then 4,000 of wake-sleep.
 
 Command:   python scripts/train.py --config dbn
-Hardware:  two CPU cores, about 40 s
-Expect:    not yet measured
+Hardware:  two CPU cores, 71 s beside other trainings
+Expect:    Frechet distance 0.98, precision 0.87, recall 0.00 in pixels (scripts/evaluate.py)
 """
 
 from genlab.methods.dbn import DBN

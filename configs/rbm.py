@@ -3,7 +3,7 @@
 Grey levels of the digits count as probabilities. Samples are means of the visible units, smooth, after 200 Gibbs steps.
 
 Command:   python scripts/train.py --config rbm
-Hardware:  two CPU cores, about 30 s
+Hardware:  two CPU cores, 22 s
 Expect:    Frechet distance 0.71, precision 0.89, recall 0.00 in pixels (scripts/evaluate.py)
 """
 
