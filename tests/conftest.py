@@ -23,7 +23,7 @@ PRESETS = sorted(path.stem for path in cli.CONFIGS.glob("*.py"))
 
 
 def shrink(config: Config, steps: int = 2, **sections: dict) -> Config:
-    """A preset with narrow networks and short intervals, on one device; `sections` change it further."""
+    """A preset with narrow networks, short intervals and bundled data, on one device; `sections` change it further."""
     method = config.method
     narrow = {
         field.name: dataclasses.replace(getattr(method, field.name), width=8)
@@ -32,7 +32,7 @@ def shrink(config: Config, steps: int = 2, **sections: dict) -> Config:
     }
     changes: dict[str, dict] = {
         "method": narrow,
-        "data": {"batch_size": 16},
+        "data": {"batch_size": 16} | ({"name": "digits"} if config.data.kind == "tfds" else {}),
         "train": {"validate_every": 2},
         "checkpoint": {"every": 2},
         "track": {"every": 1, "samples_every": 2, "wandb": "disabled"},

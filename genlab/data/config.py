@@ -22,6 +22,8 @@ class Data:
     """Side of the square images, 8 to 64, resized and centre-cropped. Default: the set's own size; folder: needs it."""
     dequantise: bool = False
     """Add uniform noise of one grey level to the images."""
+    binarise: bool = False
+    """Make a pixel 1 with the probability that is its grey level, else 0, afresh every time it is read."""
     flip: bool = False
     """Mirror every image with probability one half."""
     validation: float = 0.1
@@ -53,8 +55,12 @@ class Data:
             raise Invalid(f"data.image_size: {self.image_size}; 8 to 64 is allowed")
         if self.kind == "folder" and self.image_size is None:
             raise Invalid("data.image_size: None; a folder needs one from 8 to 64")
+        if self.dequantise and self.binarise:
+            raise Invalid(
+                "data.binarise: True; is allowed without data.dequantise only: two values have no grey levels"
+            )
         if self.kind == "points":
-            for field in ("image_size", "dequantise", "flip"):
+            for field in ("image_size", "dequantise", "binarise", "flip"):
                 if getattr(self, field):
                     raise Invalid(f"data.{field}: {getattr(self, field)}; is allowed for images only, not {self.name}")
 

@@ -177,13 +177,15 @@ class Points:
 
 
 def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> Float[Array, "batch h w c"]:
-    """Images of 0..255 in [-1, 1], dequantised and mirrored as `config` says, with one key per image."""
+    """Images of 0..255 in [-1, 1], dequantised or binarised, and mirrored as `config` says, with one key per image."""
     x = images.astype(jnp.float32)
     if config.dequantise:
         noise = uniform(fold(keys, 0), images.shape[1:])
         x = (x + noise) / 128 - 1  # 2 (v / 256 - 1/2) + U[0, 1/128), as in the official WGAN-GP code
     else:
         x = (2 * x - 255) / 255  # v / 127.5 - 1 with a single rounding, so that no fusion can change its bits
+    if config.binarise:  # x is v / 127.5 - 1 here; dynamic binarisation, Burda et al. (2016), section 5
+        x = jnp.where(uniform(fold(keys, 2), images.shape[1:]) < (x + 1) / 2, 1.0, -1.0)
     if config.flip:
         mirrored = uniform(fold(keys, 1)) < 0.5
         x = jnp.where(mirrored[:, None, None, None], x[:, :, ::-1], x)

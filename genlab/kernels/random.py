@@ -16,7 +16,7 @@ def example_keys(key: Key[Array, ""], index: Int[Array, " batch"]) -> Keys:
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
 
 
-def fold(keys: Keys, stream: int) -> Keys:
+def fold(keys: Keys, stream: int | Int[Array, ""]) -> Keys:
     """An independent stream of the same examples, so that two draws in one loss do not share their bits."""
     return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, stream)
 

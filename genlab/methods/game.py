@@ -136,6 +136,22 @@ class Likelihood(Encoding):
         """
 
 
+@dataclass(frozen=True)
+class Unnormalised(Encoding):
+    """An encoding method that knows its density up to a constant Z, which annealed importance sampling estimates."""
+
+    @abc.abstractmethod
+    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+        """log Z + log p(x, z) - log q(z|x) in nats, of one z ~ q(z|x) per key: `Likelihood.log_weight` but for log Z.
+
+        Its mean bounds log Z + log p(x) from below; it is that itself where p(x) needs no z.
+        """
+
+    @abc.abstractmethod
+    def log_partition(self, networks: Networks, keys: Keys) -> Float[Array, " runs"]:
+        """Logs of unbiased estimates of Z, one annealed run per key; `kernels.annealing.log_mean` combines them."""
+
+
 def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
     """A network's output to data: tanh for images, which lie in [-1, 1]; points are unbounded."""
     return jnp.tanh(x) if x.ndim == 4 else x
