@@ -1,20 +1,26 @@
-"""What all adversarial methods share: a generator that turns latents into examples."""
+"""What all adversarial methods share: a generator that turns latents into examples, and its opponent."""
 
+import abc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Float
 
+from genlab.data.feed import Batch
 from genlab.kernels.penalty import histogram
-from genlab.methods.game import Method, Metrics, Networks, Optimizer, batch_mean, squash
-from genlab.nn.network import Net
+from genlab.kernels.random import Keys
+from genlab.methods.game import Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.nn.network import Net, decoder, encoder
 
 
 @dataclass(frozen=True)
 class Adversarial(Method):
-    """A generator against an opponent."""
+    """A generator against an opponent, which plays first. The opponent's name is also that of its fields and player."""
 
+    opponent: ClassVar[str]
     sampling: ClassVar[tuple[str, ...]] = ("generator",)
     monitor: ClassVar[str] = "validation/sliced_wasserstein"
 
@@ -22,6 +28,37 @@ class Adversarial(Method):
     """Latents to examples."""
     generator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
     """The generator's optimiser."""
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        return {
+            "generator": decoder(self.generator, self.latent, shape, rngs),
+            self.opponent: encoder(getattr(self, self.opponent), shape, 1, rngs),
+        }
+
+    def pair(self, plays: int, real: bool = False, project: Callable | None = None) -> tuple[Player, ...]:
+        """The opponent, `plays` times an iteration, and the generator; `real`: whether its loss sees real examples."""
+        name = self.opponent
+        optimizer = getattr(self, f"{name}_optimizer")
+        return (
+            Player(name, (name,), self.opponent_loss, optimizer, plays, project=project),
+            Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=real),
+        )
+
+    @abc.abstractmethod
+    def opponent_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """What the opponent minimises."""
+
+    @abc.abstractmethod
+    def generator_loss(
+        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """What the generator minimises."""
+
+    def score(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, " b"]:
+        """The opponent's value of each example."""
+        return networks[self.opponent](x)[:, 0]
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
         return squash(networks["generator"](z))

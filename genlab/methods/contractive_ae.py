@@ -1,7 +1,6 @@
 """The contractive autoencoder of Rifai et al. (2011)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Array, Float
 
@@ -22,8 +21,6 @@ class ContractiveAE(Coded):
     the codes from shrinking while the decoder magnifies them.
     """
 
-    sloped: ClassVar[tuple[str, ...]] = ("encoder",)
-
     weight: float = 0.1
     """Factor of the penalty (lambda)."""
     exact: bool = True
@@ -34,6 +31,10 @@ class ContractiveAE(Coded):
         require(self.weight >= 0, "weight", self.weight, "at least 0")
         per_example = "allowed under a contractive penalty: batch norm couples the examples; use layer or none"
         require(self.encoder.norm != "batch", "encoder.norm", self.encoder.norm, per_example)
+
+    @property
+    def sloped(self) -> tuple[str, ...]:
+        return ("encoder",)
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         loss, metrics = error(batch.x, self.decode(networks, self.code(networks, batch.x)))

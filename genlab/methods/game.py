@@ -70,6 +70,7 @@ class Player:
     plays: int = 1  # per iteration, each on a fresh batch
     part: tuple[str, ...] = ()  # the paths in its networks whose parameters it moves; () means all of them
     real: bool = True  # whether its loss looks at real examples; False leaves them to the other players
+    project: Callable[[Any], Any] | None = None  # what its parameters go through after every update, as clipping
     start: int = 0  # the first iteration it plays in, as in pre-training
     stop: int | None = None  # the first iteration it no longer plays in; None means never
 
@@ -81,13 +82,17 @@ class Method(abc.ABC):
     sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
-    sloped: ClassVar[tuple[str, ...]] = ()  # networks whose slopes are penalised: they must not couple examples
 
     latent: int = 64
     """Dimensions of the latent space."""
 
     def __post_init__(self) -> None:
         require(self.latent >= 1, "latent", self.latent, "at least 1")
+
+    @property
+    def sloped(self) -> tuple[str, ...]:
+        """Networks whose slopes are penalised, and which so must not couple the examples of a batch."""
+        return ()
 
     @abc.abstractmethod
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:

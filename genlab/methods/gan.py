@@ -1,53 +1,84 @@
-"""The generative adversarial network of Goodfellow et al. (2014), with the non-saturating generator loss."""
+"""Generative adversarial networks after Goodfellow et al. (2014): any loss of the field with any gradient penalty."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import jax
 import jax.numpy as jnp
-from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.kernels.random import Keys
-from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
-from genlab.methods.adversarial import Adversarial
+from genlab.errors import require
+from genlab.kernels.penalty import Penalty, gradient_penalty
+from genlab.kernels.random import Keys, fold
+from genlab.losses import adversarial
+from genlab.methods.adversarial import Adversarial, slope_metrics
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.layers import AXIS
+from genlab.nn.network import Net
+
+Scores = Float[Array, " b"]
 
 
 @dataclass(frozen=True)
 class GAN(Adversarial):
-    """Non-saturating GAN."""
+    """A generator against a discriminator."""
 
+    opponent: ClassVar[str] = "discriminator"
     headline: ClassVar[tuple[str, str]] = ("discriminator/loss", "generator/loss")
 
     discriminator: Net = field(default_factory=Net)
     """Examples to the logit of being real."""
     discriminator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
     """The discriminator's optimiser."""
+    loss: Literal[
+        "non_saturating", "minimax", "least_squares", "hinge", "relativistic_average", "relativistic_pairing"
+    ] = "non_saturating"
+    """What both minimise."""
+    penalty: Penalty = field(default_factory=lambda: Penalty(weight=0.0))
+    """Gradient penalty of the discriminator: R1 and R2 (real, fake or both, target 0), DRAGAN ...; weight 0 is none."""
+    n_discriminator: int = 1
+    """Discriminator updates per generator update, each on a fresh batch."""
 
-    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        return {
-            "generator": decoder(self.generator, self.latent, shape, rngs),
-            "discriminator": encoder(self.discriminator, shape, 1, rngs),
-        }
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.n_discriminator >= 1, "n_discriminator", self.n_discriminator, "at least 1")
+        per_example = "allowed under a gradient penalty: batch norm couples the examples of a batch; use layer or none"
+        free = not self.sloped or self.discriminator.norm != "batch"
+        require(free, "discriminator.norm", self.discriminator.norm, per_example)
+
+    @property
+    def sloped(self) -> tuple[str, ...]:
+        return ("discriminator",) if self.penalty.weight else ()
 
     def players(self) -> tuple[Player, ...]:
-        return (
-            Player("discriminator", ("discriminator",), self.discriminator_loss, self.discriminator_optimizer),
-            Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=False),
-        )
+        return self.pair(self.n_discriminator, real=self.loss.startswith("relativistic"))
 
-    def discriminator_loss(
+    def opponent_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        real = networks["discriminator"](batch.x)[:, 0]
-        fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
-        accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
-        return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
+        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0)))
+        scores = self._compared(self.score(networks, batch.x), self.score(networks, fake))
+        loss = adversarial.LOSSES[self.loss].discriminator(*scores).mean()
+        metrics = {"accuracy": adversarial.accuracy(*scores, self.loss)}
+        if not self.sloped:
+            return loss, metrics
+        penalties, slopes = gradient_penalty(
+            lambda x: self.score(networks, x), batch.x, fake, fold(keys, 1), self.penalty, turn
+        )
+        penalty = penalties.mean()
+        return loss + penalty, metrics | {"penalty": penalty} | slope_metrics(slopes)
 
     def generator_loss(
-        self, networks: Networks, batch: None, keys: Keys, turn: Turn = None
+        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        fake = networks["discriminator"](self.sample(networks, keys))[:, 0]
-        return non_saturating_generator(fake).mean(), {}
+        fake = self.score(networks, self.sample(networks, keys))
+        real = jnp.zeros_like(fake) if batch is None else self.score(networks, batch.x)  # only relativistic ones look
+        return adversarial.LOSSES[self.loss].generator(*self._compared(real, fake)).mean(), {}
+
+    def _compared(self, real: Scores, fake: Scores) -> tuple[Scores, Scores]:
+        """Relativistic average: each score less the mean of the other kind, over the whole batch."""
+        if self.loss != "relativistic_average":
+            return real, fake
+        real_mean, fake_mean = jax.lax.pmean((real.mean(), fake.mean()), AXIS)
+        return real - fake_mean, fake - real_mean

@@ -107,7 +107,10 @@ def _play(
         grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
         grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
         updates, moments = game.optimizers[player.name].update(grads, moments, own)
-        return (optax.apply_updates(own, updates), stats, moments), metrics | {"grad_norm": _norm(grads)}
+        own = optax.apply_updates(own, updates)
+        if player.project:
+            own = player.project(own)
+        return (own, stats, moments), metrics | {"grad_norm": _norm(grads)}
 
     carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
     (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))

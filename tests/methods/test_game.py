@@ -16,6 +16,9 @@ CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae
 METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),
     "gan": ("generator", "discriminator"),
+    "rbm": (),
+    "dbn": (),
+    "wgan": ("generator", "critic"),
     "wgan_gp": ("generator", "critic"),
 }
 SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2}  # the algorithm lets a second player move these

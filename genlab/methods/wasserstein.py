@@ -1,0 +1,58 @@
+"""What Wasserstein GANs share: a critic whose values estimate the distance, however it is kept from being too steep."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.penalty import gradient_norm
+from genlab.kernels.random import Keys
+from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
+from genlab.methods.adversarial import Adversarial, slope_metrics
+from genlab.methods.game import Metrics, Networks, Optimizer, Turn
+from genlab.nn.network import Net
+
+
+@dataclass(frozen=True)
+class Wasserstein(Adversarial):
+    """A generator against a critic."""
+
+    opponent: ClassVar[str] = "critic"
+    headline: ClassVar[tuple[str, str]] = ("critic/wasserstein", "generator/loss")
+
+    critic: Net = field(default_factory=Net)
+    """Examples to the value of the Wasserstein potential."""
+    critic_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
+    """The critic's optimiser."""
+    n_critic: int = 5
+    """Critic updates per generator update, each on a fresh batch."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.n_critic >= 1, "n_critic", self.n_critic, "at least 1")
+        per_example = "allowed in a critic, whose slopes are those of single examples: use layer or none"
+        require(self.critic.norm != "batch", "critic.norm", self.critic.norm, per_example)
+
+    def distance(
+        self, networks: Networks, real: Float[Array, "b *shape"], fake: Float[Array, "b *shape"]
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """E[D(fake)] - E[D(real)], to be minimised; as metrics, its negative and the slopes at both kinds of points."""
+
+        def apart(x: Float[Array, "two_b *shape"]) -> Float[Array, ""]:
+            real, fake = jnp.split(self.score(networks, x), 2)
+            return wasserstein_critic(real, fake).mean()
+
+        value, gradient = jax.value_and_grad(apart)(jnp.concatenate([real, fake]))  # one pass for both
+        # The update takes the same gradient down to the first layer, and XLA computes it once; each example's is
+        # its slope, over the batch size.
+        slopes = jnp.split(len(fake) * gradient_norm(jax.lax.stop_gradient(gradient)), 2)
+        return value, {"wasserstein": -value} | slope_metrics(slopes[0], "_real") | slope_metrics(slopes[1], "_fake")
+
+    def generator_loss(
+        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        return wasserstein_generator(self.score(networks, self.sample(networks, keys))).mean(), {}
