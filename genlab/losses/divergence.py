@@ -6,16 +6,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from genlab.losses.reduction import example_sum
-
+Latents = Float[Array, "batch latent"]
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernels of `mmd`
 
 
-def kl_standard_normal(
-    mean: Float[Array, "batch latent"], log_variance: Float[Array, "batch latent"]
-) -> Float[Array, " batch"]:
-    """KL(N(mean, variance) || N(0, I)) in nats per example, Kingma and Welling (2014), appendix B."""
-    return 0.5 * example_sum(jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance)
+def kl_normal(
+    mean: Latents, log_variance: Latents, prior_mean: Latents | float = 0.0, prior_log_variance: Latents | float = 0.0
+) -> Latents:
+    """KL(N(mean, variance) || N(prior mean, prior variance)) in nats, of each dimension by itself; the prior: N(0, 1).
+
+    Kingma and Welling (2014), appendix B, is the sum over the dimensions under the standard normal.
+    """
+    scaled = (jnp.square(mean - prior_mean) + jnp.exp(log_variance)) * jnp.exp(-prior_log_variance)
+    return 0.5 * (scaled - 1 - log_variance + prior_log_variance)
 
 
 def kl_bernoulli(p: float, q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

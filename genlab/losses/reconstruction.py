@@ -24,11 +24,10 @@ def bernoulli(x: Data, logits: Data) -> PerExample:
     return example_sum(jnp.maximum(logits, 0) - x * logits + jnp.log1p(jnp.exp(-jnp.abs(logits))))
 
 
-def gaussian(x: Data, mean: Data, scale: float) -> PerExample:
-    """-log N(x; mean, scale^2 I) in nats, with its constant."""
-    return example_sum(0.5 * jnp.square((x - mean) / scale) + math.log(scale) + 0.5 * math.log(2 * math.pi))
+def gaussian(x: Data, mean: Float[Array, "..."] | float, log_variance: Float[Array, "..."] | float) -> PerExample:
+    """-log N(x; mean, diag(exp(log_variance))) in nats, with its constant; all three broadcast against each other.
 
-
-def log_normal(x: Data, mean: Data, log_variance: Data) -> PerExample:
-    """log N(x; mean, diag(exp(log_variance))) in nats, with its constant."""
-    return -example_sum(0.5 * (jnp.square(x - mean) * jnp.exp(-log_variance) + log_variance + math.log(2 * math.pi)))
+    Of the data under a decoder's mean and one variance, and of latents under a posterior or a prior alike.
+    """
+    terms = jnp.square(x - mean) * jnp.exp(-log_variance) + log_variance + math.log(2 * math.pi)
+    return example_sum(0.5 * terms)

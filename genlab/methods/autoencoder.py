@@ -10,8 +10,8 @@ from genlab.nn.network import Net
 
 
 @dataclass(frozen=True)
-class Autoencoder(Encoding):
-    """Examples to latents and back."""
+class Coder(Encoding):
+    """An encoder and a decoder, whatever their outputs mean."""
 
     monitor: ClassVar[str] = "validation/model/loss"
 
@@ -23,6 +23,11 @@ class Autoencoder(Encoding):
     """Latents to examples, or to what a likelihood of them needs."""
     optimizer: Optimizer = field(default_factory=Optimizer)
     """The optimiser of both."""
+
+
+@dataclass(frozen=True)
+class Autoencoder(Coder):
+    """Examples to latents and back."""
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](z))

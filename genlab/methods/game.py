@@ -41,14 +41,18 @@ class Optimizer:
     """Decoupled from the gradient in adamw and lion; added to it (an L2 term) in the others."""
     clip: float = 0.0
     """Largest global norm of the gradients; 0 leaves them as they are."""
-    schedule: Literal["constant", "linear", "cosine", "cosine_restarts"] = "constant"
-    """Course of the learning rate over the iterations, after the warm-up; the last three fall to 0."""
+    schedule: Literal["constant", "linear", "cosine", "cosine_restarts", "steps"] = "constant"
+    """Course of the learning rate over the iterations, after the warm-up; all but constant and steps fall to 0."""
     warmup: int = 0
     """Iterations over which the learning rate rises linearly from 0."""
     horizon: int = 0
     """Iteration at which linear and cosine reach 0; 0 means train.steps, so set it when you mean to train on."""
     period: int = 1000
     """Iterations between restarts of cosine_restarts."""
+    milestones: tuple[int, ...] = ()
+    """Iterations, in rising order, from each of which on the learning rate of steps is multiplied by `decay` again."""
+    decay: float = 0.1
+    """What the learning rate of steps is multiplied by."""
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
@@ -57,6 +61,9 @@ class Optimizer:
         for name in ("eps", "weight_decay", "clip", "warmup", "horizon"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         require(self.period >= 1, "period", self.period, "at least 1")
+        rising = all(a < b for a, b in zip((self.warmup, *self.milestones), self.milestones, strict=False))
+        require(rising, "milestones", self.milestones, "in rising order, after the warm-up")
+        require(self.decay > 0, "decay", self.decay, "above 0")
 
 
 @dataclass(frozen=True)

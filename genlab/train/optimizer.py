@@ -15,6 +15,7 @@ def schedule(config: Optimizer, iterations: int) -> optax.Schedule:
         "constant": optax.constant_schedule(peak),
         "linear": optax.linear_schedule(peak, 0.0, falling),
         "cosine": optax.cosine_decay_schedule(peak, falling),
+        "steps": optax.piecewise_constant_schedule(peak, {m - config.warmup: config.decay for m in config.milestones}),
         "cosine_restarts": lambda t: restarted(t % config.period),  # Loshchilov and Hutter (2017), eq. 5
     }[config.schedule]
     rise = optax.linear_schedule(0.0, peak, config.warmup)

@@ -46,8 +46,13 @@ def test_folder_needs_a_size():
     assert Data("folder:/photos:2", image_size=64).place == "/photos:2"
 
 
-@pytest.mark.parametrize("option", [{"image_size": 32}, {"dequantise": True}, {"flip": True}])
+@pytest.mark.parametrize("option", [{"image_size": 32}, {"dequantise": True}, {"binarise": True}, {"flip": True}])
 def test_points_are_no_images(option):
     (field,) = option
     with pytest.raises(Invalid, match=f"data.{field}: .*images only"):
         Data("points:8gaussians", **option)
+
+
+def test_two_values_are_not_dequantised():
+    with pytest.raises(Invalid, match="data.binarise: True; .*data.dequantise"):
+        Data(binarise=True, dequantise=True)

@@ -8,26 +8,29 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genlab.losses.divergence import SCALES, kl_bernoulli, kl_standard_normal, mmd, sliced_wasserstein
+from genlab.losses.divergence import SCALES, kl_bernoulli, kl_normal, mmd, sliced_wasserstein
 
 
 def test_kl_is_zero_at_the_prior_only():
-    zeros = jnp.zeros((2, 3))
-    np.testing.assert_array_equal(kl_standard_normal(zeros, zeros), [0, 0])
-    assert (kl_standard_normal(zeros + 0.1, zeros) > 0).all()
-    assert (kl_standard_normal(zeros, zeros - 0.1) > 0).all()
+    zeros, ones = jnp.zeros((2, 3)), jnp.ones((2, 3))
+    np.testing.assert_array_equal(kl_normal(zeros, zeros), zeros)
+    np.testing.assert_allclose(kl_normal(ones, ones, ones, ones), zeros, atol=1e-6)
+    for other in ((zeros + 0.1, zeros), (zeros, zeros - 0.1), (zeros, zeros + 0.1)):
+        assert (kl_normal(*other) > 0).all()
 
 
 def test_kl_is_the_mean_log_ratio():
-    """KL = E_q[log q - log p], by Gauss-Hermite quadrature in one dimension."""
-    mean, log_variance = 0.7, -1.1
-    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
-    z = mean + np.exp(log_variance / 2) * nodes
-    log_ratio = -0.5 * nodes**2 - log_variance / 2 + 0.5 * z**2
-    expected = (weights * log_ratio).sum() / weights.sum()
-    np.testing.assert_allclose(
-        kl_standard_normal(jnp.full((1, 1), mean), jnp.full((1, 1), log_variance)), [expected], rtol=1e-5
+    """KL = E_q[log q - log p], by Gauss-Hermite quadrature, each dimension by itself."""
+    mean, log_variance, prior_mean, prior_log_variance = np.array(
+        [[[0.7, 0.0]], [[-1.1, 0.4]], [[0.3, -0.5]], [[0.9, -0.6]]], np.float32
     )
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    z = mean[..., None] + np.exp(log_variance[..., None] / 2) * nodes
+    q = stats.norm.logpdf(z, mean[..., None], np.exp(log_variance[..., None] / 2))
+    p = stats.norm.logpdf(z, prior_mean[..., None], np.exp(prior_log_variance[..., None] / 2))
+    expected = (weights * (q - p)).sum(-1) / weights.sum()
+    arguments = map(jnp.asarray, (mean, log_variance, prior_mean, prior_log_variance))
+    np.testing.assert_allclose(kl_normal(*arguments), expected, rtol=1e-5)
 
 
 def test_sliced_wasserstein_of_a_shift():

@@ -12,9 +12,11 @@ from genlab.methods.game import Optimizer, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
-CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae", "vae")
+CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae")
+CODED += ("vae", "iwae", "vamp", "ladder_vae", "vq_vae")
 METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),
+    "vae_gan": ("encoder", "decoder", "discriminator"),
     "gan": ("generator", "discriminator"),
     "rbm": (),
     "dbn": (),
@@ -22,6 +24,7 @@ METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "wgan_gp": ("generator", "critic"),
 }
 SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2}  # the algorithm lets a second player move these
+OPTIONS = {"ladder_vae": {"layers": (1, 1)}, "vq_vae": {"tokens": 2}}
 IMAGE = (2, 2, 1)
 
 
@@ -29,7 +32,7 @@ IMAGE = (2, 2, 1)
 def method(request):
     """Every method with tiny networks."""
     nets = dict.fromkeys(METHODS[request.param], Net(width=4, depth=1))
-    return methods.find(request.param)(latent=2, **nets)
+    return methods.find(request.param)(latent=2, **nets, **OPTIONS.get(request.param, {}))
 
 
 def test_a_method_is_found_by_its_file(method):
@@ -90,11 +93,18 @@ def test_batch_mean_is_over_all_devices_and_has_no_gradient():
         ("warmup", -1, "at least 0"),
         ("horizon", -1, "at least 0"),
         ("period", 0, "at least 1"),
+        ("decay", 0.0, "above 0"),
     ],
 )
 def test_an_optimizers_bad_fields_are_named(field, value, allowed):
     with pytest.raises(Invalid, match=f"^{field}: {value} is not {allowed}$"):
         Optimizer(**{field: value})
+
+
+@pytest.mark.parametrize("milestones", [(5, 5), (9, 3), (0,)])
+def test_milestones_come_in_order(milestones):
+    with pytest.raises(Invalid, match="^milestones: .* is not in rising order, after the warm-up$"):
+        Optimizer(milestones=milestones)
 
 
 def test_a_method_needs_a_latent(method):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import special, stats
 
 from genlab.errors import Invalid
 from genlab.kernels.random import normal
+from genlab.methods.probabilistic import Bernoulli, Gaussian
 from genlab.methods.vae import VAE
 from genlab.nn.network import Net
 
@@ -85,7 +87,7 @@ def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
         return np.concatenate([np.sin(2 * z), z**2 / 2], axis=1)
 
     mean, log_variance, x = 0.4, -1.0, np.array([0.7, 0.3], np.float32)
-    networks = {"encoder": Code(mean, log_variance), "decoder": Plain(curve)}
+    networks = {"encoder": Code(mean, log_variance), "decoder": Plain(curve), "observation": Gaussian(0.5, False)}
     seen = evaluate(method.loss, networks, np.tile(x, (20_000, 1)), keys(20_000))
 
     z = np.linspace(-8, 8, 8001)
@@ -107,6 +109,7 @@ def test_the_bound_is_tight_and_stationary_at_the_posterior(evaluate, keys):
     s, x = 0.5, 0.8
     precision = 1 + 1 / s**2
     networks = {"encoder": Code(x / s**2 / precision, -np.log(precision)), "decoder": Plain(lambda z: z)}
+    networks["observation"] = Gaussian(s, False)
     method = VAE(latent=1, likelihood="gaussian", scale=s)
     seen = evaluate(method.loss, networks, np.full((20_000, 1), x, np.float32), keys(20_000))
     np.testing.assert_allclose(seen.metrics["elbo"], stats.norm.logpdf(x, 0, (1 + s**2) ** 0.5), atol=0.02)
@@ -116,6 +119,7 @@ def test_the_bound_is_tight_and_stationary_at_the_posterior(evaluate, keys):
 def test_a_collapsed_posterior_costs_nothing(evaluate, keys):
     """An encoder of zeros is the prior: KL 0 whatever beta, and no pull on the encoder from it."""
     networks = {"encoder": Plain(lambda x: jnp.zeros((len(x), 4))), "decoder": Plain(lambda z: z)}
+    networks["observation"] = Gaussian(0.5, False)
     method = dataclasses.replace(GAUSSIAN, beta=100.0)
     seen = evaluate(method.loss, networks, examples((2,)), keys(8))
     assert seen.metrics["kl"] == 0
@@ -127,7 +131,10 @@ def test_points_need_the_gaussian():
         METHOD.networks((2,), nnx.Rngs(0))
 
 
-@pytest.mark.parametrize(("field", "value"), [("scale", 0.0), ("beta", -1.0), ("latent", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scale", 0.0), ("beta", -1.0), ("latent", 0), ("warmup", -1), ("free_bits", -0.1), ("learn_scale", True)],
+)
 def test_bad_fields_are_named(field, value):
     with pytest.raises(Invalid, match=f"^{field}: {value} is not "):
         VAE(**{field: value})
@@ -139,7 +146,9 @@ def test_decoding_gives_the_mean_of_the_likelihood(case):
     method, shape = CASES[case]
     output = 30 * examples(shape)
     expected = {"bernoulli": 2 * special.expit(output) - 1, "gaussian": np.tanh(output), "points": output}[case]
-    decoded = method.decode({"decoder": Plain(lambda z: jnp.asarray(output))}, jnp.zeros((8, 2)))
+    observation = Bernoulli() if case == "bernoulli" else Gaussian(0.5, False)
+    networks = {"decoder": Plain(lambda z: jnp.asarray(output)), "observation": observation}
+    decoded = method.decode(networks, jnp.zeros((8, 2)))
     np.testing.assert_allclose(decoded, expected, atol=1e-6)
     assert (abs(decoded).max() <= 1) == (case != "points")
 
@@ -165,3 +174,68 @@ def test_log_weights_are_the_elbo_in_the_mean(case, fresh, evaluate, keys, compi
     weights = compiled(lambda x, k: method.log_weight(networks, x, k))(x, keys(len(x)))
     elbo = evaluate(method.loss, networks, x, keys(len(x))).metrics["elbo"]
     np.testing.assert_allclose(weights.mean(), elbo, atol=0.05)
+
+
+def test_the_weight_of_the_kl_rises_to_beta(evaluate, fresh, keys):
+    """loss - distortion = beta KL min(1, turn / warmup); all of it outside training."""
+    method = dataclasses.replace(METHOD, beta=3.0, warmup=8)
+    networks, x = fresh(METHOD, IMAGE), examples(IMAGE)
+
+    def losses(networks, batch, keys):
+        turns = {"0": 0, "2": 2, "8": 8, "9": 9, "None": None}
+        return jnp.zeros(()), {name: method.loss(networks, batch, keys, turn)[0] for name, turn in turns.items()}
+
+    seen, plain = evaluate(losses, networks, x, keys(8)).metrics, evaluate(METHOD.loss, networks, x, keys(8)).metrics
+    for turn, share in {"0": 0, "2": 0.25, "8": 1, "9": 1, "None": 1}.items():
+        np.testing.assert_allclose(seen[turn], plain["distortion"] + 3 * share * plain["kl"], rtol=1e-5)
+
+
+class Shifted(nnx.Module):
+    """Means that are the example times a factor for each latent, and unit variances."""
+
+    def __init__(self, *factors):
+        self.factors = nnx.Param(jnp.array(factors))
+
+    def __call__(self, x):
+        return jnp.concatenate([x * self.factors[...], jnp.zeros_like(x)], 1)
+
+
+def test_free_bits_are_free_on_average_over_all_devices(evaluate, keys):
+    """Latents of 0.5 x^2 and 2 x^2 nats at x = 0 (half the batch) and 2: means of 1 and 4, of which 3 are free.
+
+    So the loss is the distortion plus 3 + 4, and only the second latent is pulled, on two devices as on one, although
+    the first device's mean is 0 for both.
+    """
+    networks = {"encoder": Shifted(1.0, 2.0), "decoder": Plain(jnp.zeros_like), "observation": Gaussian(1.0, False)}
+    method = dataclasses.replace(GAUSSIAN, free_bits=3.0)
+    x = np.repeat([0, 2], 4)[:, None].repeat(2, 1).astype(np.float32)
+    for devices in (1, 2):
+        seen = evaluate(method.loss, networks, x, keys(8), devices)
+        np.testing.assert_allclose(seen.loss - seen.metrics["distortion"], 7, rtol=1e-5)
+        np.testing.assert_allclose(seen.metrics["kl"], 5, rtol=1e-5)
+        np.testing.assert_allclose(seen.grads["encoder"]["factors"], [0, 4], rtol=1e-5)  # d/da E[a^2 x^2 / 2]
+
+
+def test_without_free_bits_it_is_the_plain_vae(evaluate, fresh, keys):
+    """Fewer free bits than any latent uses: as if there were none."""
+    networks, x = fresh(METHOD, IMAGE), 3 * examples(IMAGE)
+    plain, few = (
+        evaluate(dataclasses.replace(METHOD, free_bits=bits).loss, networks, x, keys(8)) for bits in (0.0, 1e-6)
+    )
+    assert plain.loss == few.loss
+    np.testing.assert_allclose(plain.loss, -plain.metrics["elbo"], rtol=1e-6)
+    jax.tree.map(np.testing.assert_array_equal, plain.grads, few.grads)
+
+
+def test_the_learned_scale_rests_at_the_root_mean_square_error(evaluate, keys):
+    """Where Dai and Wipf's optimum is; below it the loss pulls it up, above it down. A fixed one is not pulled."""
+    x = examples((2,))
+    rmse = float(np.sqrt((x**2).mean()))
+    for scale, sign in ((rmse, 0), (rmse / 2, -1), (2 * rmse, 1)):
+        networks = {"encoder": Plain(lambda x: jnp.zeros((len(x), 4))), "decoder": Plain(jnp.zeros_like)}
+        networks["observation"] = Gaussian(scale, True)
+        seen = evaluate(dataclasses.replace(GAUSSIAN, learn_scale=True).loss, networks, x, keys(8))
+        assert np.sign(np.round(seen.grads["observation"]["log_scale"], 4)) == sign
+        np.testing.assert_allclose(seen.metrics["scale"], scale, rtol=1e-5)
+    fixed = evaluate(GAUSSIAN.loss, networks | {"observation": Gaussian(0.5, False)}, x, keys(8))
+    assert "observation" not in fixed.grads and "scale" not in fixed.metrics

@@ -119,6 +119,8 @@ def test_schedules_at_known_iterations():
     close(rates(at=(0, 50, 1000)), [1, 1, 1])
     close(rates(at=(0, 25, 99, 100, 200), schedule="linear"), [1, 0.75, 0.01, 0, 0])
     close(rates(at=(0, 25, 50, 100, 200), schedule="cosine"), [1, 0.5 + 0.5**1.5, 0.5, 0, 0])
+    steps = {"schedule": "steps", "milestones": (10, 30), "decay": 0.2}
+    close(rates(at=(0, 9, 10, 29, 30, 1000), **steps), [1, 1, 0.2, 0.2, 0.04, 0.04])
     restarts = {"schedule": "cosine_restarts", "period": 10}
     close(rates(at=(0, 5, 10, 15, 1005), **restarts), [1, 0.5, 1, 0.5, 0.5])
     assert rates(at=(9,), **restarts) < 0.03
@@ -136,6 +138,7 @@ def test_the_warm_up_rises_before_the_course():
     close(rates(at=(0, 10, 20, 60, 100), warmup=20, schedule="cosine"), [0, 0.5, 1, 0.5, 0])
     close(rates(at=(20, 25, 30), warmup=20, schedule="cosine_restarts", period=10), [1, 0.5, 1])
     close(rates(at=(0, 50, 100), warmup=100, schedule="linear"), [0, 0.5, 1])
+    close(rates(at=(10, 29, 30), warmup=20, schedule="steps", milestones=(30,), decay=0.5), [0.5, 1, 0.5])
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

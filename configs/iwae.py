@@ -1,0 +1,12 @@
+"""Importance-weighted autoencoder, 5 latents an example, on the bundled digits unless --data.name says otherwise.
+
+Command:   python scripts/train.py --config iwae
+Hardware:  two CPU cores
+Expect:    not yet run
+"""
+
+from genlab.methods.game import Optimizer
+from genlab.methods.iwae import IWAE
+from genlab.train.config import Config, Train
+
+config = Config(method=IWAE(k=5, optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -1,0 +1,12 @@
+"""Ladder VAE with two layers of latents, on the bundled digits unless --data.name says otherwise.
+
+Command:   python scripts/train.py --config ladder_vae
+Hardware:  two CPU cores
+Expect:    not yet run
+"""
+
+from genlab.methods.game import Optimizer
+from genlab.methods.ladder_vae import LadderVAE
+from genlab.train.config import Config, Train
+
+config = Config(method=LadderVAE(warmup=1000, optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -1,0 +1,12 @@
+"""VAE with a VampPrior, on the bundled digits unless --data.name says otherwise.
+
+Command:   python scripts/train.py --config vamp
+Hardware:  two CPU cores
+Expect:    not yet run
+"""
+
+from genlab.methods.game import Optimizer
+from genlab.methods.vamp import Vamp
+from genlab.train.config import Config, Train
+
+config = Config(method=Vamp(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -1,0 +1,162 @@
+"""The ladder VAE of Sonderby et al. (2016): several layers of latents, inferred from the top down."""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple, cast
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.random import Keys, normal
+from genlab.losses.divergence import kl_normal
+from genlab.losses.reconstruction import gaussian
+from genlab.methods.annealed import Annealed
+from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.probabilistic import Probabilistic
+from genlab.nn.layers import ACTIVATIONS, Linear, glorot
+from genlab.nn.network import Net, encoder
+
+Latents = Float[Array, "b latent"]  # of all layers
+Part = Float[Array, "b _"]  # of one
+
+
+class Normal(NamedTuple):
+    """A diagonal Gaussian of each example."""
+
+    mean: Part
+    log_variance: Part
+
+    def at(self, noise: Part) -> Part:
+        """Standard normal noise as a draw."""
+        return self.mean + jnp.exp(self.log_variance / 2) * noise
+
+    def whitened(self, z: Part) -> Part:
+        """The noise that gives this draw, the inverse of `at`."""
+        return (z - self.mean) * jnp.exp(-self.log_variance / 2)
+
+
+class Layer(NamedTuple):
+    """One layer of latents: drawn from q, whose mean and variance saw the example, where the prior is p."""
+
+    z: Part
+    q: Normal
+    p: Normal
+
+
+def combined(a: Normal, b: Normal) -> Normal:
+    """The normalised product of two Gaussians: precisions add, means are weighted by them."""
+    precision = jnp.exp(-a.log_variance) + jnp.exp(-b.log_variance)
+    mean = (a.mean * jnp.exp(-a.log_variance) + b.mean * jnp.exp(-b.log_variance)) / precision
+    return Normal(mean, -jnp.log(precision))
+
+
+class Ladder(nnx.Module):
+    """Upwards from the encoder's features to what each layer sees, downwards from a layer to the prior of the next.
+
+    A layer sees linear functions of its features, the next layer's features are a network's of them.
+    """
+
+    def __init__(self, net: Net, layers: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.activation = ACTIVATIONS[net.activation]
+        self.ups = nnx.List([encoder(net, (net.width,), net.width, rngs) for _ in layers[1:]])
+        self.seen = nnx.List([Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers])
+        self.downs = nnx.List([encoder(net, (b,), 2 * a, rngs) for a, b in zip(layers[:-1], layers[1:], strict=True)])
+
+    def up(self, features: Float[Array, "b features"]) -> list[Normal]:
+        """What each layer sees of the example, from the data upwards."""
+        features = self.activation(features)
+        seen = [_normal(self.seen[0](features))]
+        for up, head in zip(self.ups, self.seen[1:], strict=True):
+            features = self.activation(up(features))
+            seen.append(_normal(head(features)))
+        return seen
+
+    def down(self, layer: int, above: Part) -> Normal:
+        """p(z | the layer above)."""
+        return _normal(self.downs[layer](above))
+
+
+def _normal(parameters: Part) -> Normal:
+    return Normal(*jnp.split(parameters, 2, axis=1))
+
+
+@dataclass(frozen=True)
+class LadderVAE(Probabilistic, Annealed):
+    """Hierarchical VAE: p(x|z_1) p(z_1|z_2) ... p(z_L), q from the top down.
+
+    `decode` and `encode` deal in whitened latents, all layers side by side from the data upwards: standard normal noise
+    for each layer, which the layer above turns into a draw of its prior. So the prior of all of them is N(0, I).
+    """
+
+    sampling: ClassVar[tuple[str, ...]] = ("encoder", "ladder", "decoder", "observation")
+    headline: ClassVar[tuple[str, str]] = ("model/loss", "model/kl")
+
+    layers: tuple[int, ...] = (12, 4)
+    """Dimensions of each layer of latents, from the data upwards; together `latent`."""
+    between: Net = field(default_factory=lambda: Net(depth=1))
+    """The networks between layers; an mlp."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits = bool(self.layers) and min(self.layers) >= 1 and sum(self.layers) == self.latent
+        require(fits, "layers", self.layers, f"positive dimensions that add up to latent = {self.latent}")
+        require(self.between.backbone == "mlp", "between.backbone", self.between.backbone, "mlp")
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        core = self.core(shape, self.between.width, self.layers[0], rngs)
+        return core | {"ladder": Ladder(self.between, self.layers, rngs=rngs)}
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player("model", self.sampling, self.loss, self.optimizer),)
+
+    def posterior(self, networks: Networks, x: Float[Array, "b *shape"], noise: Latents) -> list[Layer]:
+        """Draws from q, with whatever `noise` for all layers; from the data upwards.
+
+        The top layer is drawn from what was seen of it; the others weigh that against their prior by precision.
+        """
+        ladder, parts = _ladder(networks), self._parts(noise)
+        layers: list[Layer] = []
+        for i, seen in reversed(list(enumerate(ladder.up(networks["encoder"](x))))):
+            p = ladder.down(i, layers[0].z) if layers else _standard(parts[i])
+            q = combined(seen, p) if layers else seen
+            layers.insert(0, Layer(q.at(parts[i]), q, p))
+        return layers
+
+    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+        layers = self.posterior(networks, x, normal(keys, (self.latent,)))
+        ratios = jnp.stack([gaussian(z, *q) - gaussian(z, *p) for z, q, p in layers]).sum(0)
+        return ratios - self.distortion(networks, x, layers[0].z)
+
+    def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
+        layers = self.posterior(networks, batch.x, normal(keys, (self.latent,)))
+        distortion = self.distortion(networks, batch.x, layers[0].z)
+        kls = [kl_normal(*q, *p).sum(1) for _, q, p in layers]
+        kl = jnp.stack(kls).sum(0)
+        each = {f"kl_{i}": kl.mean() for i, kl in enumerate(kls, 1)}
+        return distortion.mean() + self.weight(turn) * kl.mean(), self.bound(networks, distortion, kl) | each
+
+    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Latents:
+        layers = self.posterior(networks, x, jnp.zeros((len(x), self.latent)))
+        return jnp.concatenate([p.whitened(z) for z, _, p in layers], axis=1)
+
+    def decode(self, networks: Networks, z: Latents) -> Float[Array, "b *shape"]:
+        parts = self._parts(z)
+        below = parts[-1]
+        for i in reversed(range(len(self.layers) - 1)):
+            below = _ladder(networks).down(i, below).at(parts[i])
+        return self.mean(networks, below)
+
+    def _parts(self, z: Latents) -> list[Part]:
+        """Each layer's share, from the data upwards."""
+        return jnp.split(z, list(itertools.accumulate(self.layers))[:-1], axis=1)
+
+
+def _standard(like: Part) -> Normal:
+    return Normal(jnp.zeros_like(like), jnp.zeros_like(like))
+
+
+def _ladder(networks: Networks) -> Ladder:
+    return cast(Ladder, networks["ladder"])

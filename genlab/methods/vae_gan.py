@@ -1,0 +1,118 @@
+"""The VAE-GAN of Larsen et al. (2016): a VAE that reconstructs what a discriminator sees in an image."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.random import Keys, fold
+from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
+from genlab.losses.divergence import kl_normal
+from genlab.losses.reconstruction import gaussian
+from genlab.methods.autoencoder import Autoencoder
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.posterior import Posterior
+from genlab.nn.layers import ACTIVATIONS, Linear, glorot
+from genlab.nn.network import Net, decoder, encoder
+
+Data = Float[Array, "b *shape"]
+
+
+class Discriminator(nnx.Module):
+    """Examples to features, and these to the logit of being real."""
+
+    def __init__(self, net: Net, shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
+        self.trunk = encoder(net, shape, features, rngs)
+        self.activation = ACTIVATIONS[net.activation]
+        self.output = Linear(features, 1, init=glorot, rngs=rngs)
+
+    def __call__(self, x: Data) -> tuple[Float[Array, "b features"], Float[Array, " b"]]:
+        """Features and logits."""
+        features = self.activation(self.trunk(x))
+        return features, self.output(features)[:, 0]
+
+
+@dataclass(frozen=True)
+class VAEGAN(Posterior, Autoencoder):
+    """Algorithm 1, each player moving on a batch of its own.
+
+    As usual, decoder and discriminator play the non-saturating game instead of the minimax one.
+    """
+
+    sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+    headline: ClassVar[tuple[str, str]] = ("discriminator/loss", "encoder/distortion")
+    monitor: ClassVar[str] = "validation/sliced_wasserstein"
+
+    discriminator: Net = field(default_factory=Net)
+    """Examples to features."""
+    discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
+    """The discriminator's optimiser."""
+    features: int = 64
+    """What the discriminator reduces an example to before it decides; reconstructions are compared there."""
+    gamma: float = 1.0
+    """Weight of the reconstruction against the adversarial loss, in the decoder's loss."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.features >= 1, "features", self.features, "at least 1")
+        require(self.gamma >= 0, "gamma", self.gamma, "at least 0")
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        return {
+            "encoder": encoder(self.encoder, shape, 2 * self.latent, rngs),
+            "decoder": decoder(self.decoder, self.latent, shape, rngs),
+            "discriminator": Discriminator(self.discriminator, shape, self.features, rngs=rngs),
+        }
+
+    def players(self) -> tuple[Player, ...]:
+        return (
+            Player("discriminator", ("discriminator",), self.discriminator_loss, self.discriminator_optimizer),
+            Player("encoder", ("encoder",), self.encoder_loss, self.optimizer),
+            Player("decoder", ("decoder",), self.decoder_loss, self.optimizer),
+        )
+
+    def discriminator_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """-log D(x) - log(1 - D(reconstruction)) - log(1 - D(sample))."""
+        judge = _judge(networks)
+        real, rebuilt, fake = (judge(x)[1] for x in (batch.x, *self._fakes(networks, batch.x, keys)))
+        accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
+        loss = non_saturating_discriminator(real, fake) + jax.nn.softplus(rebuilt)
+        return loss.mean(), {"accuracy": jnp.asarray(accuracy)}
+
+    def encoder_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The KL term, and -log N(features of x; those of its reconstruction, I)."""
+        mean, log_variance = self.posterior(networks, batch.x)
+        rebuilt = self.decode(networks, self.draw(mean, log_variance, fold(keys, 0)))
+        distortion = self._distortion(networks, batch.x, rebuilt).mean()
+        kl = kl_normal(mean, log_variance).sum(1).mean()
+        return kl + distortion, {"kl": kl, "distortion": distortion}
+
+    def decoder_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """gamma times the reconstruction of features, and -log D of reconstructions and samples."""
+        rebuilt, fake = self._fakes(networks, batch.x, keys)
+        adversarial = sum(non_saturating_generator(_judge(networks)(x)[1]) for x in (rebuilt, fake))
+        return (self.gamma * self._distortion(networks, batch.x, rebuilt) + adversarial).mean(), {}
+
+    def _fakes(self, networks: Networks, x: Data, keys: Keys) -> tuple[Data, Data]:
+        """Reconstructions, and samples from the prior."""
+        z = self.draw(*self.posterior(networks, x), fold(keys, 0))
+        return self.decode(networks, z), self.sample(networks, fold(keys, 1))
+
+    def _distortion(self, networks: Networks, x: Data, rebuilt: Data) -> Float[Array, " b"]:
+        """-log p(features of x | z) in nats per example."""
+        return gaussian(_judge(networks)(x)[0], _judge(networks)(rebuilt)[0], 0.0)
+
+
+def _judge(networks: Networks) -> Discriminator:
+    return cast(Discriminator, networks["discriminator"])
