@@ -1,5 +1,6 @@
 """The deep belief network of Hinton, Osindero and Teh (2006): machines stacked greedily, fine-tuned by wake-sleep."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -146,7 +147,9 @@ class DBN(Boltzmann):
         def below(i: int) -> Float[Array, " b"]:
             energy = self.down(networks, i)
             given = visible_input(energy, layers[i + 1])
-            return bernoulli(layers[i], given) if energy.scale is None else gaussian(layers[i], given, energy.scale)
+            if energy.scale is None:
+                return bernoulli(layers[i], given)
+            return gaussian(layers[i], given, 2 * math.log(energy.scale))
 
         return sum((below(i) for i in range(len(self.hidden))), jnp.zeros(len(layers[0])))
 

@@ -23,8 +23,10 @@ METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "wgan": ("generator", "critic"),
     "wgan_gp": ("generator", "critic"),
 }
-SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2}  # the algorithm lets a second player move these
-OPTIONS = {"ladder_vae": {"layers": (1, 1)}, "vq_vae": {"tokens": 2}}
+# the algorithm lets a second player move these
+SHARED = {"aae": ["encoder"], "stacked_ae": ["encoder", "decoder"] * 2, "dbn": ["machine_2"]}
+OPTIONS = {"ladder_vae": {"layers": (1, 1)}, "vq_vae": {"tokens": 2}, "rbm": {"latent": 64}, "dbn": {"latent": 64}}
+ANCESTRAL = ("dbn",)  # draws bits on the way down, where decoding goes by their means
 IMAGE = (2, 2, 1)
 
 
@@ -32,7 +34,7 @@ IMAGE = (2, 2, 1)
 def method(request):
     """Every method with tiny networks."""
     nets = dict.fromkeys(METHODS[request.param], Net(width=4, depth=1))
-    return methods.find(request.param)(latent=2, **nets, **OPTIONS.get(request.param, {}))
+    return methods.find(request.param)(**{"latent": 2} | nets | OPTIONS.get(request.param, {}))
 
 
 def test_a_method_is_found_by_its_file(method):
@@ -62,7 +64,8 @@ def test_a_sample_is_a_decoded_latent_of_its_own_key(method, fresh, compiled, ke
         return method.sample(networks, k), method.decode(networks, method.prior(networks, k))
 
     (many, decoded), (few, _) = compiled(lambda k: (draw(k), draw(k[:3])))(keys(6))
-    np.testing.assert_array_equal(many, decoded)
+    if methods.name_of(method) not in ANCESTRAL:
+        np.testing.assert_array_equal(many, decoded)
     np.testing.assert_allclose(many[:3], few, atol=1e-6)
     assert many.shape == (6, *IMAGE) and abs(many).max() <= 1
     assert len(np.unique(many.reshape(6, -1), axis=0)) == 6
