@@ -1,25 +1,30 @@
-"""Measure trained models against real examples: `python scripts/evaluate.py runs/gan runs/wgan_gp`."""
+"""Measure trained models, or any program's images, against real examples: `python scripts/evaluate.py runs/wgan_gp`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
+from genlab.data.config import Data
+from genlab.evaluate.run import Wish
 from genlab.train import cli
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Wish):
     """Measure trained models of one data set; each result is also appended to evaluation.jsonl in its run folder."""
 
-    run_dirs: tyro.conf.Positional[tuple[Path, ...]]
+    run_dirs: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Folders of the runs."""
-    n: int = 2000
-    """How many samples of each; scores depend on it."""
-    seed: int = 0
-    """The same seed gives the same samples."""
-    step: int | None = None
-    """Which checkpoint; the newest by default."""
+    npz: tuple[Path, ...] = ()
+    """Other programs' images: .npz files whose first array is uint8 (n, h, w) or (n, h, w, c)."""
+    folder: tuple[Path, ...] = ()
+    """Other programs' images: folders of image files, all of one size."""
+    data: Data = field(default_factory=Data)
+    """The data set to measure --npz and --folder against, where there are no runs."""
+    step: int | Literal["last", "best", "both"] = "both"
+    """Which checkpoint: an iteration, the last, the best by its validation, or the last and the best."""
     ema: bool = True
     """Averaged weights, or those of the last iteration."""
 
@@ -27,11 +32,16 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, sample, measure, print, record."""
     wish = cli.arguments(Command, argv)
-    from genlab.evaluate.report import evaluate, record, table
-    from genlab.train.model import load
+    from genlab.evaluate.report import record, table
+    from genlab.evaluate.run import evaluate
+    from genlab.evaluate.subjects import foreign, subjects
 
-    models = {path: load(path, wish.step, wish.ema) for path in wish.run_dirs}
-    results = evaluate(models, wish.n, wish.seed)
+    results = evaluate(
+        subjects(wish.run_dirs, wish.step, wish.ema and wish.protocol == "none"),
+        foreign(wish.npz, wish.folder, wish.run_dirs, wish.data),
+        wish.data,
+        wish,
+    )
     print(table(results))
     record(results)
 

@@ -11,9 +11,10 @@ def command(argv: list[str]) -> None:
     if wish.dry_run:
         print(cli.describe(wish.settings))
         return
+    from genlab.evaluate.judge import make_judge
     from genlab.train.loop import train
 
-    stopped = train(wish.settings, wish.run_dir)
+    stopped = train(wish.settings, wish.run_dir, make_judge)
     done = f"stopped by {stopped}; the same command continues" if stopped else "done"
     print(f"{done}: {wish.run_dir}", file=sys.stderr)
 

@@ -1,93 +1,111 @@
-"""The scores of trained models: measured, in a table, and in their run folders."""
+"""Results in a table, in run folders, and in Weights & Biases."""
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from genlab.errors import Invalid
+from genlab.evaluate.protocol import differences, spoken
+from genlab.evaluate.run import Result
+from genlab.track.folder import RunFolder
+from genlab.track.sinks import Pngs, Wandb
+from genlab.train.config import from_dict, read, to_dict
 
-from genlab.data.feed import to_uint8
-from genlab.errors import Invalid, require
-from genlab.evaluate.yardstick import Scores, yardstick
-from genlab.train.model import Model
-
-LEAST = 4  # examples: three neighbours and the example itself
-
-
-@dataclass(frozen=True)
-class Result:
-    """The scores of one run, or of real examples, with all that numbers must share to be compared."""
-
-    run: Path | None
-    """Its folder; None for real examples."""
-    stamp: dict[str, Any]
-    scores: Scores
-
-
-def evaluate(models: Mapping[Path, Model], n: int, seed: int) -> list[Result]:
-    """The scores of `n` samples of each model, by run folder, after those of real examples, where some are held out.
-
-    A run is measured against the splits that its own seed made; the real examples are those of the first run.
-
-    Raises:
-        Invalid: no runs or runs of different data sets, a set that cannot be measured against, n < 4, samples that are
-            not finite.
-    """
-    require(n >= LEAST, "n", n, f"at least {LEAST}")
-    require(len(models) > 0, "run_dirs", [], "at least one folder of a run")
-    sets = sorted({f"{model.config.data.name} {model.shape}" for model in models.values()})
-    require(len(sets) == 1, "run_dirs", ", ".join(sets), "one data set; evaluate each by itself")
-    results: list[Result] = []
-    for path, model in models.items():
-        rule = yardstick(model.config.data, model.config.train.seed)
-        if not results and len(rule.floor) >= LEAST:
-            real = rule.floor[:n]
-            results.append(Result(None, rule.stamp | {"n_generated": len(real)}, rule.measure(real)))
-        stamp = rule.stamp | {"n_generated": n, "seed": seed, "step": int(model.state.step), "ema": model.ema}
-        results.append(Result(path, stamp, rule.measure(_samples(model, path, n, seed))))
-    return results
-
-
-def _samples(model: Model, path: Path, n: int, seed: int) -> np.ndarray:
-    """Points, or images in uint8, as `scripts/sample.py` writes them."""
-    x = model.sample(n, seed)
-    if not np.isfinite(x).all():
-        raise Invalid(f"run_dirs: {path}; its samples must be finite numbers")
-    return np.asarray(to_uint8(x)) if x.ndim == 4 else x
+PLACE = ("name", "which", "step", "n")
 
 
 def table(results: Sequence[Result]) -> str:
-    """A caption that says what is measured against, and the results in aligned columns."""
-    stamp = results[-1].stamp
-    caption = f"{stamp['data']}, against {stamp['against']}"
-    if stamp["n_real"]:
-        seen = f"; {stamp['n_neighbours']} for precision and recall" if stamp["n_neighbours"] < stamp["n_real"] else ""
-        caption += f" ({stamp['n_real']} real images{seen}), in {stamp['features']}"
-    rows = [("run", "step", "n", *(name.replace("_", " ") for name in results[-1].scores))]
+    """The results in aligned columns under their stamp; what may not be compared stands in another table.
+
+    Which says in what it differs from the table above.
+    """
+    tables: list[list[Result]] = []
     for result in results:
-        name, step = ("real", "") if result.run is None else (str(result.run), str(result.stamp["step"]))
-        scores = (f"{score:.3f}" if isinstance(score, float) else str(score) for score in result.scores.values())
-        rows.append((name, step, str(result.stamp["n_generated"]), *scores))
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = [
+        like = (
+            t
+            for t in tables
+            if not differences(t[0].stamp, result.stamp) and t[0].scores.keys() == result.scores.keys()
+        )
+        found = next(like, None)
+        found.append(result) if found else tables.append([result])
+    parts = []
+    for number, rows in enumerate(tables):
+        widest = max(rows, key=lambda r: len(spoken(r.stamp)))  # real examples have no seeds, no averaged weights
+        parts.append(spoken(widest.stamp))
+        other = next((t for t in tables[:number] if differences(t[0].stamp, rows[0].stamp)), None)
+        if other:
+            parts[-1] += f"\nnot to be compared with the above: {'; '.join(differences(other[0].stamp, rows[0].stamp))}"
+        parts[-1] += "\n" + _aligned(rows)
+    return "\n\n".join(parts)
+
+
+def _aligned(rows: Sequence[Result]) -> str:
+    names = [name for name in rows[0].scores if not name.endswith(("_error", "_std"))]
+    cells = [(*PLACE, *(name.replace("_", " ") for name in names))]
+    cells += [(*_place(row), *(cell(row, name) for name in names)) for row in rows]
+    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    return "\n".join(
         "  ".join([row[0].ljust(first), *(cell.rjust(wide) for cell, wide in zip(row[1:], others, strict=True))])
-        for row in rows
-    ]
-    return "\n".join([caption, *lines])
+        for row in cells
+    )
+
+
+def _place(result: Result) -> tuple[str, str, str, str]:
+    n = result.stamp.n_generated or result.stamp.n_real
+    return result.name, result.which, "" if result.step is None else str(result.step), str(n)
+
+
+def cell(result: Result, name: str) -> str:
+    """A score with its standard error, or, in brackets, its standard deviation over the seeds."""
+    error, spread = result.scores.get(f"{name}_error"), result.spread.get(name)
+    if error is not None:
+        return f"{result.scores[name]:.4g} ± {error:.1g}"
+    return f"{result.scores[name]:.4g}" + ("" if spread is None else f" ({spread:.1g})")
+
+
+def row(result: Result) -> dict:
+    """A result as a line of `evaluation.jsonl`; an equal evaluation gives an equal line."""
+    stamp = {name: value for name, value in dataclasses.asdict(result.stamp).items() if value not in (None, "")}
+    about = {"name": result.name, "step": result.step, "which": result.which or None}
+    plain = {name: value for name, value in about.items() if value is not None}
+    return plain | {"stamp": stamp, "scores": result.scores} | ({"spread": result.spread} if result.spread else {})
 
 
 def record(results: Sequence[Result]) -> None:
-    """Append each run's result to its `evaluation.jsonl`, as one line: the stamp and the scores.
+    """Append each run's results to its `evaluation.jsonl`, and put them and their pictures where its training did.
 
     Raises:
         Invalid: a run folder that cannot be written to.
     """
+    for run in dict.fromkeys(result.run for result in results if result.run):
+        mine = [result for result in results if result.run == run]
+        try:
+            with (run / "evaluation.jsonl").open("a") as file:
+                file.writelines(json.dumps(row(result)) + "\n" for result in mine)
+            _pictures(run, mine)
+        except OSError as error:
+            raise Invalid(f"run_dirs: {run}; must be writable ({error.strerror})") from None
+        _wandb(run, mine)
+
+
+def _pictures(run: Path, results: Sequence[Result]) -> None:
+    folder = Pngs(RunFolder(run).samples)
     for result in results:
-        if result.run is not None:
-            try:
-                with (result.run / "evaluation.jsonl").open("a") as file:
-                    file.write(json.dumps(result.stamp | result.scores) + "\n")
-            except OSError as error:
-                raise Invalid(f"run_dirs: {result.run}; must be writable ({error.strerror})") from None
+        if result.picture is not None and result.step is not None:
+            folder.image(result.step, "neighbours", result.picture)
+
+
+def _wandb(run: Path, results: Sequence[Result]) -> None:
+    """As `eval/...` of the run's own W&B run, where training has opened one."""
+    folder = RunFolder(run)
+    if not (folder.wandb / "run-id").exists():
+        return
+    config = from_dict(read(folder.config)["config"])
+    sink = Wandb(folder, config.track.wandb, config.track.project, run.resolve().name, to_dict(config))
+    for result in results:
+        step = result.step or 0
+        sink.scalars(step, {f"eval/{name}": score for name, score in result.scores.items()})
+        if result.picture is not None:
+            sink.image(step, "eval/neighbours", result.picture)
+    sink.close()

@@ -63,6 +63,12 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         """Steps with a complete checkpoint, oldest first."""
         return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
 
+    @property
+    def monitors(self) -> dict[int, float]:
+        """The validation metric of each step that was saved with one, lowest and so best first."""
+        found = {c.step: c.metrics["monitor"] for c in self._checkpointer.checkpoints if c.metrics}
+        return dict(sorted(found.items(), key=lambda entry: entry[1]))
+
     def save(self, step: int, state: PyTree, monitor: float | None = None) -> None:
         """Start saving `state`; what it holds now is saved, whatever happens to its memory afterwards.
 

@@ -58,6 +58,18 @@ class Init:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """Scores of samples while training."""
+
+    every: int = 0
+    """Iterations between scorings of samples against the validation split, by which the best checkpoint is then kept
+    (kernel distance of images, optimal transport of points); 0 keeps it by the method's own validation metric."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 0, "every", self.every, "at least 0")
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides what a run does."""
 
@@ -66,6 +78,7 @@ class Config:
     train: Train = field(default_factory=Train)
     init: Init = field(default_factory=Init)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     track: Track = field(default_factory=Track)
     parallel: Parallel = field(default_factory=Parallel)
 
@@ -140,7 +153,8 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
-    before, after = flatten(old), flatten(to_dict(new))
+    before = flatten({"evaluate": dataclasses.asdict(Evaluate())} | old)  # a section that older runs did not write
+    after = flatten(to_dict(new))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):
             raise Invalid(

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from genlab.data.feed import Feed, make_feed
 from genlab.data.sources import load
+from genlab.data.splits import Dataset
 from genlab.errors import Stopped
 from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
@@ -26,6 +27,10 @@ from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step
 from genlab.train.validate import held_out, make_pictures, make_validation
+
+Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
+Judge = Callable[[TrainState], Scores]
+MakeJudge = Callable[[Config, Game, Dataset], Judge]
 
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
@@ -43,6 +48,7 @@ class Loop:
     index: PyTree
     feed: Feed
     validate: Callable[[TrainState], Metrics] | None
+    judge: Judge | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
     checkpoints: Checkpoints
     tracker: Tracker
@@ -79,7 +85,8 @@ class Loop:
 
     def _intervals(self) -> tuple[int, ...]:
         c = self.config
-        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every)
+        judging = (c.evaluate.every,) if self.judge else ()
+        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *judging)
 
     def _next_event(self, step: int) -> int:
         return min(self.config.train.steps, *((step // every + 1) * every for every in self._intervals()))
@@ -113,18 +120,30 @@ class Loop:
 
     def _events(self, step: int, state: TrainState) -> None:
         c = self.config
-        saving = self._due(step, c.checkpoint.every)
+        saving = self._due(step, c.checkpoint.every) or bool(self.judge and self._due(step, c.evaluate.every))
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
             seen = _plain(self.validate(state))
             self._check(step, seen)
             monitor = seen[self.config.method.monitor]
             self.tracker.scalars(step, seen)
+        if self.judge and saving:
+            monitor, scores = self.judge(state)
+            self._check(step, scores)
+            self.tracker.scalars(step, scores)
         if self._due(step, c.track.samples_every):
             for name, pixels in self.pictures(state).items():
                 self.tracker.image(step, name, pixels)
         if saving:
             self.checkpoints.save(step, state, monitor)
+
+    def report(self) -> None:
+        """Say which checkpoint scored best, and how the last one did."""
+        monitors = self.checkpoints.monitors
+        if self.judge and monitors:
+            (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
+            final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
+            self.progress.message(f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}")
 
 
 def _plain(metrics: Metrics) -> dict[str, Any]:
@@ -154,8 +173,11 @@ class Pace:
         self._since = now
 
 
-def train(config: Config, run_dir: Path) -> str | None:
+def train(config: Config, run_dir: Path, make_judge: MakeJudge | None = None) -> str | None:
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
+
+    `make_judge` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
+    stands above training.
 
     Returns the name of the signal that ended it early, if one did.
 
@@ -166,12 +188,15 @@ def train(config: Config, run_dir: Path) -> str | None:
     """
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, run_dir, stack)
+        loop, state, step = prepare(config, run_dir, stack, make_judge)
         loop.run(state, step, interrupt)
+        loop.report()
         return interrupt.requested
 
 
-def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple[Loop, TrainState, int]:
+def prepare(
+    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_judge: MakeJudge | None = None
+) -> tuple[Loop, TrainState, int]:
     """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
 
     What must be closed afterwards goes to `stack`. Raises as `train` does.
@@ -181,7 +206,7 @@ def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple
     stack.enter_context(folder.lock())
     before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
     check_same(before, config)
-    dataset = load(config.data, config.train.seed)
+    dataset = load(config.data, 0)  # the same splits for every seed, so that their runs can be compared
     game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
@@ -209,6 +234,7 @@ def prepare(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> tuple
         index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
         feed=feed,
         validate=make_validation(game, batches) if batches else None,
+        judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
         checkpoints=checkpoints,
         tracker=tracker,
@@ -223,8 +249,11 @@ def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str
     """The run's sinks; the record is cut back to what a run that never stopped would have written up to `step`."""
 
     def belongs(row: Mapping[str, Any]) -> bool:
-        held_out = any(name.startswith("validation/") for name in row)
-        intervals = (config.train.validate_every, config.checkpoint.every) if held_out else (config.track.every,)
+        kinds = {name.partition("/")[0] for name in row}
+        saving = (config.checkpoint.every, *([config.evaluate.every] if config.evaluate.every else []))
+        intervals: tuple[int, ...] = (config.track.every,)
+        if kinds & {"validation", "eval"}:
+            intervals = (config.train.validate_every, *saving) if "validation" in kinds else saving
         only_at_the_end = row["step"] == before["train"]["steps"] < config.train.steps
         return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
 

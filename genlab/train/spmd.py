@@ -91,3 +91,12 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
     # check_vma=False: gradients stay per device until the step's own pmean, exactly as under pmap
     mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=specs, out_specs=P(), check_vma=False)
     return jax.jit(mapped, donate_argnums=0)
+
+
+def spread_rows(f: Callable, devices: Sequence[jax.Device]) -> Callable:
+    """Compile `f(constants, rows) -> arrays of as many rows`, the same for all devices, each with its own rows.
+
+    `constants` is a replicated copy; `rows` and what comes back have a leading device axis. Collectives run over
+    `AXIS`, as in the training step.
+    """
+    return jax.pmap(f, AXIS, in_axes=(None, 0), out_axes=0, devices=devices)

@@ -65,3 +65,40 @@ def test_moments_are_numpys_in_double_precision_whatever_the_chunks():
     np.testing.assert_allclose(cov, np.cov(x.astype(np.float64).T), rtol=1e-9, atol=1e-12)
     with pytest.raises(Invalid, match="at least 2"):
         moments(x[:1])
+
+
+def test_it_is_torch_fidelitys(fidelity):
+    torch = pytest.importorskip("torch")
+    module = fidelity("metric_fid")
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(400, 24)).astype(np.float32)
+    y = (rng.normal(0.3, 1, size=(300, 24)) @ rng.normal(size=(24, 24)) / 5).astype(np.float32)
+    stats = [module.fid_features_to_statistics(torch.from_numpy(z)) for z in (x, y)]
+    expected = module.fid_statistics_to_metric(*stats, verbose=False)["frechet_inception_distance"]
+    np.testing.assert_allclose(frechet_distance(x, y), expected, rtol=1e-3)
+
+
+def test_few_rows_bias_it_upwards():
+    """Two samples of one distribution: far from 0 with few rows, nearer with more; the truth is 0."""
+    rng = np.random.default_rng(7)
+
+    def between(n):
+        return np.mean([frechet_distance(rng.normal(size=(n, 10)), rng.normal(size=(n, 10))) for _ in range(10)])
+
+    few, more, many = between(20), between(80), between(320)
+    assert few > 2 * more > 4 * many > 0
+
+
+def test_what_is_not_finite_is_refused():
+    x = np.ones((5, 3))
+    x[2, 1] = np.nan
+    with pytest.raises(Invalid, match="features: 'NaN or infinity' is not a finite number"):
+        frechet_distance(x, np.ones((5, 3)))
+
+
+def test_an_eigendecomposition_that_is_off_is_refused(monkeypatch):
+    cov = covariance(np.random.default_rng(8), 4)
+    exact = np.linalg.eigh(cov)
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: (exact[0] * 1.001, exact[1]))
+    with pytest.raises(Invalid, match="features: their covariance has an eigendecomposition off by 1.0e-03"):
+        frechet_between(np.zeros(4), cov, np.zeros(4), cov)

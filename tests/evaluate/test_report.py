@@ -1,128 +1,177 @@
-"""Runs measured end to end: what they are compared with, the table, the record, and what is refused."""
+"""Runs and foreign images measured end to end: stamps, tables, records, and what is refused."""
 
 import dataclasses
 import json
 import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genlab.data.config import Data
+from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
-from genlab.evaluate.report import Result, evaluate, record, table
-from genlab.evaluate.yardstick import pixels, yardstick
-from genlab.train.model import Model
-from genlab.train.state import Game
+from genlab.evaluate.extractors import Pixels
+from genlab.evaluate.protocol import PROTOCOLS
+from genlab.evaluate.report import record, table
+from genlab.evaluate.run import Bench, Result, Subject, Wish, evaluate
+from genlab.evaluate.samples import Foreign
+from genlab.evaluate.subjects import subjects
+from genlab.train.config import to_dict
+from genlab.train.loop import train
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture
-def untrained(tiny):
-    """`untrained(preset, shape, data={...})`: a model of first weights."""
-
-    def make(preset, shape, **sections):
-        config = tiny(preset, **sections)
-        game = Game(config.method, shape, config.train.seed, config.train.steps)
-        return Model(config, shape, game, game.init(), True)
-
-    return make
+def gan(untrained, tmp_path):
+    """An untrained model in a run folder."""
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    return Subject(tmp_path / "run", untrained("wgan_gp", (8, 8, 1)))
 
 
-@pytest.fixture
-def random_images(tmp_path):
-    """An npz of 100 random images, which has no labels."""
-    x = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
-    np.savez(tmp_path / "set.npz", images=x)
-    return f"npz:{tmp_path / 'set.npz'}"
+def real_digits(n=180):
+    return Bench(Data(), Wish()).test.x[:n]
 
 
-def test_digits_against_all_splits(untrained, tmp_path):
-    real, run = evaluate({tmp_path: untrained("wgan_gp", (8, 8, 1))}, 300, 1)
-    assert run.stamp == {
-        "data": "digits",
-        "against": "all splits together",
-        "features": "pixels",
-        "n_real": 1797,
-        "n_neighbours": 1797,
-        "n_generated": 300,
-        "seed": 1,
-        "step": 0,
-        "ema": True,
-    }
-    assert list(run.scores) == list(real.scores) == ["frechet", "precision", "recall", "smallest_class"]
-    assert real.run is None and real.stamp["n_generated"] == 300
+def test_digits_in_the_classifiers_features(gan):
+    real, run = evaluate([gan], {}, Data(), Wish(seeds=2))
+    stamp = run.stamp
+    assert (stamp.data, stamp.split, stamp.n_real, stamp.n_generated) == ("digits", "train", 1437, 180)
+    assert (stamp.extractor, stamp.resize, stamp.grey, stamp.seeds) == ("classifier", "none", "as they are", (0, 1))
+    assert (stamp.quantised, stamp.ema, stamp.batch_norm) == ("round", True, "average")
+    assert len(stamp.weights) == len(stamp.reference) == 12
+    assert run.scores.keys() == real.scores.keys() == run.spread.keys() and not real.spread
+    assert {"frechet", "kernel_distance", "classifier_score", "precision", "coverage", "smallest_class"} <= set(
+        run.scores
+    )
     assert 5 * real.scores["frechet"] < run.scores["frechet"]
-    assert real.scores["precision"] == 1 and real.scores["smallest_class"] > 0.05
+    assert abs(real.scores["kernel_distance"]) < 3 * real.scores["kernel_distance_error"]
+    assert real.scores["precision"] > 0.8 > run.scores["precision"]
+    assert real.name == "real" and run.spread["frechet"] > 0
 
 
-def test_half_of_the_digits_scores_as_is_known():
-    """900 of them against all: 0.02 / 1.00 / 0.94 to 0.96 by the draw."""
-    rule = yardstick(Data(), 0)
-    scores = rule.measure(rule.floor)
-    assert len(rule.floor) == 898
-    np.testing.assert_allclose(scores["frechet"], 0.019, atol=0.006)
-    assert scores["precision"] == 1 and 0.93 < scores["recall"] < 0.98
+def test_a_model_of_the_training_images_is_perfect_but_copied():
+    """Foreign images that are training images: all is well except that they are no new ones; and unseen ones are."""
+    bench = Bench(Data(), Wish(metrics=("frechet", "precision", "neighbours"), n=180))
+    copies = bench.foreign(Foreign(Path("copies"), bench.train.x))
+    unseen = bench.foreign(Foreign(Path("unseen"), real_digits()))
+    assert copies.scores["precision"] == 1 and copies.scores["nearest_ratio"] < 1e-3
+    np.testing.assert_allclose(unseen.scores["nearest_ratio"], 1, rtol=1e-6)
+    assert copies.picture.shape == unseen.picture.shape and copies.picture.dtype == np.uint8
+    assert copies.stamp.ema is None and len(copies.spread) == 4 and not unseen.spread  # 180 of 1437, and all there are
 
 
-def test_other_images_against_the_training_split_only(random_images):
-    rule = yardstick(Data(name=random_images, test=0.3, validation=0.2), 0)
-    assert rule.stamp["against"] == "the training split" and rule.stamp["n_real"] == 50 and len(rule.floor) == 30
-    assert list(rule.measure(rule.floor)) == ["frechet", "precision", "recall"]
+def test_copies_are_found_out_whatever_split_samples_are_measured_against():
+    """It is the training images that may be copied, and the test images that are unseen."""
+    bench = Bench(Data(), Wish(metrics=("neighbours",), split="test", n=180))
+    assert bench.stamp(180).split == "test"
+    assert bench.foreign(Foreign(Path("copies"), bench.train.x)).scores["nearest_ratio"] < 1e-3
+    np.testing.assert_allclose(bench.foreign(Foreign(Path("new"), real_digits())).scores["nearest_ratio"], 1, rtol=1e-6)
+    assert bench.floor().scores["nearest_ratio"] < 1e-3  # against the test split the floor is of training images
 
 
-def test_without_a_test_split_there_is_no_floor(untrained, random_images, tmp_path):
-    model = untrained("wgan_gp", (8, 8, 1), data={"name": random_images, "test": 0.0})
-    assert [result.run for result in evaluate({tmp_path: model}, 8, 0)] == [tmp_path]
-
-
-def test_precision_recall_and_classes_see_a_bounded_number(monkeypatch, tmp_path):
-    monkeypatch.setattr("genlab.evaluate.yardstick.NEIGHBOURS", 500)
-    stamp = yardstick(Data(), 7).stamp
-    assert stamp["n_real"] == 1797 and stamp["n_neighbours"] == 500
-    caption = table([Result(tmp_path, stamp | {"n_generated": 4, "step": 0}, {})]).splitlines()[0]
-    assert caption == "digits, against all splits together (1797 real images; 500 for precision and recall), in pixels"
+def test_the_same_images_score_the_same_as_samples_and_as_a_file(gan):
+    """However they come in: from a model, or from what it wrote."""
+    wish = Wish(n=50, seeds=1, metrics=("frechet",))
+    _, run = evaluate([gan], {}, Data(), wish)
+    images = Foreign(Path("file"), to_uint8(gan.model.sample(50, 0)))
+    _, file = evaluate([], {Path("file"): images}, Data(), wish)
+    np.testing.assert_allclose(file.scores["frechet"], run.scores["frechet"], rtol=1e-4)
 
 
 def test_points_against_their_modes(untrained, tmp_path):
-    results = evaluate({tmp_path: untrained("wgan_gp_points", (2,))}, 100, 0)
-    assert results[0].scores["modes"] == 8 and results[0].scores["good_share"] > 0.99
-    assert results[1].scores["good_share"] < 0.5
-    lines = table(results).splitlines()
-    assert lines[0] == "points:8gaussians, against its 8 modes"
-    assert lines[1].split() == ["run", "step", "n", "modes", "good", "share"]
-    assert lines[2].split()[:3] == ["real", "100", "8"] and len(set(map(len, lines[1:]))) == 1
+    subject = Subject(tmp_path, untrained("wgan_gp_points", (2,)))
+    real, run = evaluate([subject], {}, Data(), Wish(seeds=1))
+    assert real.scores["modes"] == 8 and real.scores["good_share"] > 0.99 and real.scores["transport"] < 0.2
+    assert run.scores["good_share"] < 0.5 and run.scores["transport"] > 0.5
+    roll = Subject(tmp_path, untrained("wgan_gp_points", (2,), data={"name": "points:swissroll"}))
+    assert list(evaluate([roll], {}, Data(), Wish(seeds=1))[1].scores) == ["transport"]
+    with pytest.raises(Invalid, match="metrics: modes; points:swissroll has none"):
+        evaluate([roll], {}, Data(), Wish(metrics=("modes",)))
+    with pytest.raises(Invalid, match="metrics: 'frechet' is not for points; these are: modes, transport, likelihood"):
+        evaluate([roll], {}, Data(), Wish(metrics=("frechet",)))
 
 
-def test_pixels_are_flat_and_in_the_unit_interval():
-    x = np.array([0, 255, 51], np.uint8).reshape(1, 1, 3, 1)
-    np.testing.assert_allclose(pixels(x), [[0, 1, 0.2]])
+def test_what_a_model_says_has_a_stamp_of_its_own(untrained, tmp_path):
+    vae = Subject(tmp_path, untrained("vae", (8, 8, 1)))
+    metrics = ("frechet", "likelihood", "reconstruction", "latents", "representation")
+    _, samples, said = evaluate([vae], {}, Data(), Wish(metrics, seeds=1, importance=2))
+    assert list(samples.scores) == ["frechet"]
+    assert (said.stamp.split, said.stamp.n_real, said.stamp.importance, said.stamp.extractor) == ("test", 180, 2, None)
+    assert {"elbo", "log_likelihood_error", "ssim", "active_units", "probe_test"} <= set(said.scores)
+    lines = table([samples, said]).splitlines()
+    assert any(line.startswith("not to be compared with the above: split: 'test', not 'train'") for line in lines)
 
 
-def test_refusals(untrained, tmp_path):
-    digits, points = untrained("wgan_gp", (8, 8, 1)), untrained("wgan_gp_points", (2,))
-    with pytest.raises(Invalid, match="run_dirs: .*digits.*points.* is not one data set"):
-        evaluate({tmp_path / "a": digits, tmp_path / "b": points}, 8, 0)
-    with pytest.raises(Invalid, match="run_dirs: .* at least one"):
-        evaluate({}, 8, 0)
-    with pytest.raises(Invalid, match="n: 3 is not at least 4"):
-        evaluate({tmp_path: digits}, 3, 0)
-    with pytest.raises(Invalid, match="swissroll has no modes"):
-        evaluate({tmp_path: untrained("wgan_gp_points", (2,), data={"name": "points:swissroll"})}, 8, 0)
-    results = evaluate({tmp_path / "absent": points}, 8, 0)
+def test_unlike_numbers_stand_in_two_tables(gan):
+    real, run = evaluate([gan], {}, Data(), Wish(n=300, seeds=1))
+    assert (real.stamp.n_generated, run.stamp.n_generated) == (180, 300)
+    said = table([real, run])
+    assert "not to be compared with the above: n_generated: 300, not 180" in said
+    assert len(said.split("\n\n")) == 2
+    assert len(table([real, dataclasses.replace(run, stamp=real.stamp)]).split("\n\n")) == 1
+
+
+def test_a_table_has_straight_columns_and_says_errors_and_spreads():
+    bench = Bench(Data(), Wish(metrics=("kernel",)))
+    scores = {"kernel_distance": 0.5, "kernel_distance_error": 0.03}
+    rows = [
+        Result("real", bench.stamp(180), scores),
+        Result("a longer name", bench.stamp(180), scores | {"kernel_distance": 0.25}, step=7, which="best"),
+    ]
+    lines = table(rows).splitlines()
+    assert lines[1].split() == ["name", "which", "step", "n", "kernel", "distance"]
+    assert lines[3].split() == ["a", "longer", "name", "best", "7", "180", "0.25", "±", "0.03"]
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+class Named(Pixels):
+    """Pixels in the place of inception."""
+
+    name = "inception"
+
+
+def test_published_protocols_set_everything(monkeypatch):
+    monkeypatch.setattr("genlab.evaluate.inception.load", lambda path, grey: Named(name="inception"))
+    small = dataclasses.replace(PROTOCOLS["mimicry"], n_real=90, n_generated=60, subsets=(2, 30))
+    monkeypatch.setitem(PROTOCOLS, "mimicry", small)
+    asked = Wish(protocol="mimicry", weights=Path("w.pth"), n=7, seeds=1, metrics=("kernel", "frechet"))
+    bench = Bench(Data(), asked)
+    stamp = bench.stamp(bench.n)
+    assert (stamp.protocol, stamp.split, stamp.n_real, stamp.n_generated) == ("mimicry", "train+validation", 90, 60)
+    assert (stamp.kernel, stamp.splits, bench.wish.seeds) == ("2 subsets of 30", 10, 3)
+    assert list(bench.foreign(Foreign(Path("x"), real_digits(60))).scores) == ["kid", "kid_error", "fid"]
+
+
+def test_refusals(gan, untrained, tmp_path):
+    points = Subject(tmp_path / "b", untrained("wgan_gp_points", (2,)))
+
+    def said(*arguments):
+        with pytest.raises(Invalid) as error:
+            evaluate(*arguments)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    assert "is not one data set" in said([gan, points], {}, Data(), Wish())
+    assert "at least one folder of a run, --npz or --folder" in said([], {}, Data(), Wish())
+    assert "weights: none; inception needs a file" in said([gan], {}, Data(), Wish(extractor="inception"))
+    assert "metrics: score; needs an extractor with classes" in said(
+        [gan], {}, Data(), Wish(("score",), extractor="pixels")
+    )
+    wide = {Path("x"): Foreign(Path("x"), np.zeros((9, 8, 9, 1), np.uint8))}
+    assert "images: (8, 9, 1) is not of the real images' shape (8, 8, 1)" in said([], wide, Data(), Wish(n=6))
+    assert "n: 180 is not at most 9" in said([], wide, Data(), Wish())
+    for wrong in ({"n": 5}, {"seeds": 0}, {"importance": 0}, {"n_real": 3}):
+        with pytest.raises(Invalid, match=next(iter(wrong))):
+            Wish(**wrong)
+    result = Result("absent", Bench(Data(), Wish()).stamp(9), {"frechet": 1.0}, run=tmp_path / "absent", step=0)
     with pytest.raises(Invalid, match="run_dirs: .*absent; must be writable"):
-        record(results)
-
-
-def test_samples_that_are_not_finite_are_refused(untrained, tmp_path):
-    @dataclasses.dataclass(frozen=True)
-    class Broken(Model):
-        def sample(self, n, seed=0):
-            return np.full((n, *self.shape), np.nan, np.float32)
-
-    model = untrained("wgan_gp", (8, 8, 1))
-    broken = Broken(**{field.name: getattr(model, field.name) for field in dataclasses.fields(Model)})
-    with pytest.raises(Invalid, match="must be finite"):
-        evaluate({tmp_path: broken}, 8, 0)
+        record([result])
 
 
 def script(root, monkeypatch, *arguments):
@@ -133,21 +182,76 @@ def script(root, monkeypatch, *arguments):
     return stop.value.code
 
 
-def test_the_script_prints_a_table_and_records(root, untrained, tmp_path, monkeypatch, capsys):
-    model = untrained("wgan_gp", (8, 8, 1))
-    monkeypatch.setattr("genlab.train.model.load", lambda path, step, ema: model)
-    (tmp_path / "run").mkdir()
-    for seed in (0, 0, 1):
-        assert script(root, monkeypatch, tmp_path / "run", "--n", 50, "--seed", seed) == 0
-    printed = capsys.readouterr().out.splitlines()[:4]
-    assert printed[0] == "digits, against all splits together (1797 real images), in pixels"
-    assert printed[2].startswith("real ") and printed[3].startswith(f"{tmp_path / 'run'}")
-    rows = [json.loads(line) for line in (tmp_path / "run" / "evaluation.jsonl").read_text().splitlines()]
-    assert rows[0] == rows[1] != rows[2] and rows[0]["step"] == 0 and rows[0]["n_generated"] == 50
+def test_the_script_prints_a_table_and_records(root, tiny, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    train(tiny("vae", steps=4), run)
+    capsys.readouterr()
+    asked = (run, "--metrics", "frechet", "neighbours", "latents", "--n", 40, "--seeds")
+    for seeds in (1, 1, 2):
+        assert script(root, monkeypatch, *asked, seeds) == 0
+    printed = capsys.readouterr().out
+    assert "digits, against 1437 of the train split" in printed and "real " in printed and str(run) in printed
+    rows = [json.loads(line) for line in (run / "evaluation.jsonl").read_text().splitlines()]
+    samples = [row for row in rows if "frechet" in row["scores"]]
+    assert (
+        samples[0] == samples[1 if len(subjects([run], "both", True)) == 1 else 2]
+    )  # an equal evaluation, an equal line
+    assert samples[0]["stamp"]["seeds"] == [0] and samples[-1]["stamp"]["seeds"] == [0, 1]
+    assert {"last"} & set(",".join(row["which"] for row in rows).replace(" ", "").split(","))
+    assert (run / "samples" / "neighbours_step_00000004.png").is_file()
 
 
-@pytest.mark.parametrize("arguments", [[], ["absent"], ["--n", "many"]])
+def test_where_training_logged_to_wandb_evaluation_goes_too(gan, tmp_path, monkeypatch):
+    """Under `eval/`, at the checkpoint's step; a run that never logged there is left alone."""
+    sent = []
+
+    class Sink:
+        def __init__(self, folder, mode, project, name, config):
+            sent.append((mode, project, name, config["method"]["name"]))
+
+        def scalars(self, step, values):
+            sent.append((step, dict(values)))
+
+        def image(self, step, name, pixels):
+            sent.append((step, name, pixels.shape))
+
+        def close(self):
+            sent.append("closed")
+
+    monkeypatch.setattr("genlab.evaluate.report.Wandb", Sink)
+    train_config = {"config": to_dict(gan.model.config), "shape": [8, 8, 1], "classes": []}
+    (gan.run / "config.json").write_text(json.dumps(train_config))
+    stamp = Bench(Data(), Wish()).stamp(9)
+    result = Result("a", stamp, {"frechet": 1.5}, run=gan.run, step=7, picture=np.zeros((4, 4, 3), np.uint8))
+    record([result])
+    assert not sent
+    (gan.run / "wandb").mkdir()
+    (gan.run / "wandb" / "run-id").write_text("id")
+    record([result])
+    opened = ("disabled", "genlab", "run", "wgan_gp")
+    assert sent == [opened, (7, {"eval/frechet": 1.5}), (7, "eval/neighbours", (4, 4, 3)), "closed"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["absent"], ["--n", "many"], ["--metrics", "fun"], ["--folder", "absent"]])
 def test_the_script_says_a_mistake_in_one_line(root, monkeypatch, capsys, arguments):
     assert script(root, monkeypatch, *arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_the_best_and_the_last_checkpoint(tiny, tmp_path, monkeypatch):
+    """Scored while training, kept by the score, and both found again."""
+    scores = iter([0.5, 0.1, 0.3])
+    config = tiny("vae", steps=6, checkpoint={"every": 100})
+    config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, every=2))
+    train(config, tmp_path, lambda *_: lambda state: (score := next(scores), {"eval/kernel_distance": score}))
+    found = subjects([tmp_path], "both", True)
+    assert [(s.which, int(s.model.state.step)) for s in found] == [("best", 4), ("last", 6)]
+    assert [int(s.model.state.step) for s in subjects([tmp_path], "best", True)] == [4]
+    assert [int(s.model.state.step) for s in subjects([tmp_path], 6, True)] == [6]
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert {r["step"]: r["eval/kernel_distance"] for r in rows if "eval/kernel_distance" in r} == {
+        2: 0.5,
+        4: 0.1,
+        6: 0.3,
+    }

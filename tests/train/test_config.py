@@ -44,3 +44,12 @@ def test_a_strange_file_is_refused(path, value):
     place[path[-1]] = value
     with pytest.raises(Invalid):
         from_dict(plain)
+
+
+def test_a_run_of_an_older_genlab_goes_on_with_the_defaults_of_sections_it_did_not_write():
+    config = cli.preset("vae")
+    old = {name: value for name, value in to_dict(config).items() if name != "evaluate"}
+    assert from_dict(old) == config
+    check_same(old, config)
+    with pytest.raises(Invalid, match="evaluate.every = 0, not 5"):
+        check_same(old, cli.parse(["--config", "vae", "--evaluate.every", "5"]).settings)

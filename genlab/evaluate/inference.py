@@ -1,0 +1,143 @@
+"""What an encoding method says of given examples: likelihood, reconstructions, latents, with all its networks."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from genlab.data.feed import to_float
+from genlab.errors import Invalid
+from genlab.evaluate.devices import over_rows
+from genlab.evaluate.reconstruction import ssim
+from genlab.kernels.random import Keys, example_keys
+from genlab.methods.game import Encoding, Likelihood, Networks
+from genlab.train.model import Model
+from genlab.train.state import TrainState, stream
+
+SIZE = 256  # examples to a device at a time
+ACTIVE = 0.01  # variance of a posterior's mean above which a unit is active: Burda et al. (2016), section 5.2
+COLLAPSED = 0.01  # nats of KL, and share of examples above it, below which a unit has collapsed: Lucas et al. (2019)
+
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples for a model, as its training saw them."""
+
+    x: np.ndarray
+    """Images of 0..255, or points."""
+    label: np.ndarray
+
+
+def networks(model: Model, state: TrainState) -> Networks:
+    """All networks in evaluation mode; averaged weights for those that have them, if the model says so."""
+    everything = model.game.merge(state.params, state.stats, train=False)
+    return everything | model.game.samplers(state, ema=model.ema)
+
+
+def of_examples(model: Model, x: np.ndarray, f: Any, label: str) -> PyTree:
+    """`f(networks, examples, keys)` of all examples, on all devices."""
+    data = replace(model.config.data, flip=False)
+
+    def some(constants: PyTree, rows: PyTree) -> PyTree:
+        state, key = constants
+        keys = example_keys(key, rows["index"])
+        images = rows["x"] if rows["x"].ndim == 2 else to_float(rows["x"], keys, data)
+        return f(networks(model, state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1))
+
+    rows = {"x": x, "index": np.arange(len(x))}
+    size = min(SIZE, -(-len(x) // jax.device_count()))
+    return over_rows(some, (model.state, stream(0, "inference")), rows, size, label)
+
+
+def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
+    """ELBO, and importance-weighted bound (Burda et al. 2016, eq. 8) with its standard error, in nats per example.
+
+    For images also in bits per dimension. A density of pixels in [-1, 1] becomes that of 256 grey levels by their
+    distance there, 1/128 where they are dequantised (Theis et al. 2016: then it bounds the levels' own) and 1/127.5
+    where they are not; a Bernoulli likelihood of pixels is taken as it is.
+
+    Raises:
+        Invalid: a method without a likelihood.
+    """
+    method = model.game.method
+    if not isinstance(method, Likelihood):
+        raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
+
+    def bounds(networks: Networks, x: Array, keys: Keys) -> dict[str, Float[Array, " b"]]:
+        def more(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
+            total, log_total = carry
+            weight = method.log_weight(networks, x, jax.vmap(jax.random.fold_in, (0, None))(keys, i))
+            return (total + weight, jnp.logaddexp(log_total, weight)), None
+
+        start = (jnp.zeros(len(x)), jnp.full(len(x), -jnp.inf))
+        (total, log_total), _ = jax.lax.scan(more, start, jnp.arange(importance))
+        return {"elbo": total / importance, "bound": log_total - math.log(importance)}
+
+    found = {name: values.astype(np.float64) for name, values in of_examples(model, x, bounds, "likelihood").items()}
+    bound = found["bound"].mean()
+    scores = {
+        "elbo": float(found["elbo"].mean()),
+        "log_likelihood": float(bound),
+        "log_likelihood_error": float(found["bound"].std(ddof=1) / math.sqrt(len(x))),
+    }
+    return scores | ({"bits_per_dimension": bits_per_dimension(model, float(bound))} if x.ndim == 4 else {})
+
+
+def bits_per_dimension(model: Model, nats: float) -> float:
+    """A log-likelihood of images in [-1, 1], in nats, as bits per pixel and channel; see `likelihood`."""
+    levels = 128.0 if model.config.data.dequantise else 127.5
+    discrete = getattr(model.game.method, "likelihood", None) == "bernoulli"
+    return -nats / (math.prod(model.shape) * math.log(2)) + (0.0 if discrete else math.log2(levels))
+
+
+def reconstruction(model: Model, x: np.ndarray) -> Scores:
+    """Mean squared error of reconstructions per pixel in [0, 1] (of points: per coordinate), and SSIM of images.
+
+    Raises:
+        Invalid: a method that does not encode.
+    """
+    method = _encoding(model, "reconstruction")
+
+    def pair(networks: Networks, x: Array, keys: Keys) -> tuple[Array, Array]:
+        return x, method.reconstruct(networks, x)
+
+    real, again = of_examples(model, x, pair, "reconstruction")
+    if x.ndim == 2:
+        return {"mse": float(np.square(real - again).mean())}
+    real, again = (real + 1) / 2, (np.clip(again, -1, 1) + 1) / 2
+    return {"mse": float(np.square(real - again).mean()), "ssim": float(ssim(real, again).mean())}
+
+
+def latents(model: Model, x: np.ndarray) -> Scores:
+    """Active units (Burda et al. 2016) and, where there is a posterior, collapsed ones (Lucas et al. 2019).
+
+    Raises:
+        Invalid: a method that does not encode.
+    """
+    method = _encoding(model, "latents")
+    posterior = getattr(method, "posterior", None)
+
+    def look(networks: Networks, x: Array, keys: Keys) -> dict[str, Array]:
+        if posterior is None:
+            return {"mean": method.encode(networks, x)}
+        mean, log_variance = posterior(networks, x)
+        return {"mean": mean, "kl": 0.5 * (jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance)}
+
+    seen = of_examples(model, x, look, "latents")
+    scores = {"active_units": float((seen["mean"].var(0) > ACTIVE).sum())}
+    if "kl" in seen:
+        scores["collapsed_units"] = float(((seen["kl"] > COLLAPSED).mean(0) <= COLLAPSED).sum())
+    return scores
+
+
+def _encoding(model: Model, metric: str) -> Encoding:
+    method = model.game.method
+    if not isinstance(method, Encoding):
+        raise Invalid(f"metrics: {metric}; {type(method).__name__} cannot encode, leave it out")
+    return method

@@ -1,0 +1,129 @@
+"""What is measured: samples of a model, drawn on all devices, or images that another program made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+from tqdm import tqdm
+
+from genlab.data.feed import to_uint8
+from genlab.data.files import SUFFIXES
+from genlab.data.images import CHANNELS, decode, mode_of, one_line
+from genlab.errors import Invalid, require
+from genlab.evaluate.devices import over_rows
+from genlab.evaluate.protocol import BatchNorm
+from genlab.kernels.random import example_keys
+from genlab.methods.game import Networks
+from genlab.train.model import CHUNK
+from genlab.train.state import Game, TrainState, select, stream
+
+BATCH = 100  # samples whose statistics batch norm takes, where it takes those of the batch
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Images that another program made."""
+
+    place: Path
+    images: UInt8[np.ndarray, "n h w c"]
+
+    def draw(self, n: int, seed: int) -> UInt8[np.ndarray, "n h w c"]:
+        """`n` of them, at random where there are more. Raises `Invalid` where there are fewer."""
+        require(n <= len(self.images), "n", n, f"at most {len(self.images)}, all that {self.place} holds")
+        return self.images[np.random.default_rng(seed).permutation(len(self.images))[:n]]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Samples of a game's weights, one per index; equal ones share one compiled program."""
+
+    game: Game
+    ema: bool
+    batch_norm: BatchNorm
+
+    def __call__(self, constants: Any, index: Int[Array, " b"]) -> Float[Array, "b *shape"]:
+        """The samples of these indices, from (state, root key), traced."""
+        state, key = constants
+        return self.game.method.sample(self._networks(state), example_keys(key, index))
+
+    def _networks(self, state: TrainState) -> Networks:
+        if self.batch_norm == "average":
+            return self.game.samplers(state, ema=self.ema)
+        params, stats = (state.ema["params"], state.ema["stats"]) if self.ema else (state.params, state.stats)
+        sampling = self.game.method.sampling
+        return self.game.merge(select(params, sampling), select(stats, sampling), train=True)
+
+    def draw(self, state: TrainState, n: int, seed: int, label: str) -> np.ndarray:
+        """`n` samples: images in [-1, 1], or points; with running averages those of `Model.sample`.
+
+        Raises:
+            Invalid: samples that are not finite.
+        """
+        devices = jax.devices()
+        together = BATCH if self.batch_norm == "batch" else CHUNK * len(devices)
+        devices = devices[:1] if together % len(devices) else devices
+        index = np.arange(-(-n // together) * together)  # whole batches, since batch norm may look at them
+        constants, size = (state, stream(seed, "sample")), together // len(devices)
+        x = over_rows(self, constants, index, size, f"{label} samples", devices)[:n]
+        if not np.isfinite(x).all():
+            raise Invalid(f"run_dirs: {label}; its samples must be finite numbers")
+        return x
+
+
+def truncate(x: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Images in [-1, 1] as 0..255, cut off and not rounded, as in the official WGAN-GP code."""
+    return ((np.clip(x, -1, 1) + 1) * (255.99 / 2)).astype(np.uint8)
+
+
+QUANTISED: dict[str, Callable] = {"round": to_uint8, "truncate": truncate}
+
+
+def read_npz(path: Path) -> Foreign:
+    """The first array of an .npz file (but for `labels`): uint8 (n, h, w) or (n, h, w, 1 or 3).
+
+    Raises:
+        Invalid: it is absent, cannot be read, or holds no such images.
+    """
+    if not path.is_file():
+        raise Invalid(f"npz: {path}; must be an existing .npz file")
+    try:
+        with np.load(path) as arrays:
+            x = next(arrays[name] for name in arrays.files if name != "labels")
+    except Exception as error:  # not a zip, cut short, empty, or of pickled objects: each has its own exception
+        raise Invalid(f"npz: {path} is no readable .npz of arrays ({one_line(error)})") from None
+    x = x[..., None] if x.ndim == 3 else x
+    fine = x.dtype == np.uint8 and x.ndim == 4 and x.shape[-1] in CHANNELS.values() and x.size > 0
+    require(fine, "npz", f"{path} with {x.dtype} {x.shape}", "uint8 images (n, h, w) or (n, h, w, 1 or 3)")
+    return Foreign(path, x)
+
+
+def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
+    """The image files of a folder and the folders in it, in the order of their names; all as large as the first.
+
+    Grey and colour are read as they are, and must be what the real images of `shape` are.
+
+    Raises:
+        Invalid: no folder, no images, images of several sizes, or one that cannot be read.
+    """
+    if not path.is_dir():
+        raise Invalid(f"folder: {path}; must be an existing folder")
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise Invalid(f"folder: {path} holds no images; files ending in {' '.join(SUFFIXES)} are needed")
+    mode = next(mode for mode, channels in CHANNELS.items() if channels == shape[-1])
+    images = []
+    for file in tqdm(files, desc="reading", unit="image", disable=None, leave=False):
+        try:
+            if mode_of(file, str(file)) != mode:
+                raise Invalid(f"data.name: {file} is {'grey' if mode == 'RGB' else 'in colour'}, the real ones are not")
+            images.append(decode(file, str(file), mode, None))
+        except Invalid as error:
+            raise Invalid(str(error).replace("data.name", "folder", 1)) from None
+        if images[-1].shape != images[0].shape:
+            sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (images[0], images[-1]))
+            raise Invalid(f"folder: {file} makes sizes {sizes}; images of one size are needed")
+    return Foreign(path, np.stack(images))

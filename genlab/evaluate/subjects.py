@@ -1,0 +1,51 @@
+"""Which checkpoints of which runs, and whose images, are to be measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from genlab.data.config import Data
+from genlab.data.sources import load as load_data
+from genlab.evaluate.run import Subject
+from genlab.evaluate.samples import Foreign, read_folder, read_npz
+from genlab.track.folder import RunFolder
+from genlab.train.checkpoint import Checkpoints
+from genlab.train.config import read
+from genlab.train.model import load
+
+
+def subjects(runs: Sequence[Path], step: int | str, ema: bool) -> list[Subject]:
+    """The models of runs at an iteration, or at their "last" or "best" checkpoint, or at "both".
+
+    Raises:
+        Invalid: a folder that holds no run or no such checkpoint.
+    """
+    found = []
+    for run in runs:
+        found += [Subject(run, load(run, at, ema), which) for at, which in _steps(run, step)]
+    return found
+
+
+def _steps(run: Path, step: int | str) -> list[tuple[int | None, str]]:
+    """Iterations, and what to call them."""
+    if isinstance(step, int):
+        return [(step, "")]
+    with Checkpoints(RunFolder.open(run).checkpoints) as checkpoints:
+        steps, best = checkpoints.steps, next(iter(checkpoints.monitors), None)
+    if not steps or best is None or step == "last":  # without a validation the last one is all there is
+        return [(None, "last")]
+    if best == steps[-1] and step == "both":
+        return [(best, "best, last")]
+    return [(best, "best"), (steps[-1], "last")] if step == "both" else [(best, "best")]
+
+
+def foreign(npz: Sequence[Path], folders: Sequence[Path], runs: Sequence[Path], data: Data) -> dict[Path, Foreign]:
+    """Other programs' images, by where they lie.
+
+    Raises:
+        Invalid: what `read_npz` and `read_folder` raise.
+    """
+    found = {path: read_npz(path) for path in npz}
+    if folders:
+        shape = tuple(read(RunFolder.open(runs[0]).config)["shape"]) if runs else load_data(data, 0).shape
+        found |= {path: read_folder(path, shape) for path in folders}
+    return found

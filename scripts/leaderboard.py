@@ -1,0 +1,43 @@
+"""Train presets with several seeds and print them as one table: `python scripts/leaderboard.py --presets ae vae`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from genlab.data.config import Data
+from genlab.evaluate.run import Wish
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command(Wish):
+    """Train presets with several seeds, or reuse the runs, measure all in one way, and print a table in Markdown."""
+
+    presets: tuple[str, ...] = ("ae", "vae", "gan", "wgan_gp")
+    """Files of configs/."""
+    repeats: int = 3
+    """Seeds of training: 0, 1, ..."""
+    runs: Path = Path("runs/leaderboard")
+    """Where the runs are, or will be."""
+    steps: int | None = None
+    """Iterations of training, instead of each preset's own."""
+    data: Data = field(default_factory=Data)
+    """The data set of all of them."""
+    which: Literal["last", "best"] = "last"
+    """The checkpoint to measure."""
+
+
+def command(argv: list[str]) -> None:
+    """Train what is not trained yet, measure, print."""
+    wish = cli.arguments(Command, argv)
+    from genlab.errors import require
+    from genlab.evaluate.leaderboard import markdown, measured, trained
+
+    require(wish.repeats >= 1, "repeats", wish.repeats, "at least 1")
+    presets = {name: cli.preset(name) for name in wish.presets}
+    runs = trained(presets, wish.repeats, wish.data, wish.steps, wish.runs)
+    print(markdown(*measured(runs, wish.which, wish.data, wish)))
+
+
+if __name__ == "__main__":
+    cli.main(command)

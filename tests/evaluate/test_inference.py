@@ -1,0 +1,160 @@
+"""Likelihoods whose truth is known, and latents whose activity is."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from genlab.data.feed import Batch
+from genlab.errors import Invalid
+from genlab.evaluate import inference
+from genlab.kernels.random import normal
+from genlab.losses.reconstruction import log_normal
+from genlab.methods.game import Likelihood, Player
+from genlab.methods.vae import VAE
+from genlab.nn.network import Net
+from genlab.train.model import Model
+from genlab.train.state import Game
+
+
+@dataclass(frozen=True)
+class Linear(Likelihood):
+    """z ~ N(0, I), x | z ~ N(z, I), so that x ~ N(0, 2 I) and z | x ~ N(x / 2, I / 2); q may be that, or too wide."""
+
+    sampling: ClassVar[tuple[str, ...]] = ("nothing",)
+    monitor: ClassVar[str] = "none"
+    latent: int = 2
+    wide: float = 1.0
+
+    def networks(self, shape, rngs):
+        return {"nothing": nnx.Linear(1, 1, rngs=rngs)}
+
+    def players(self):
+        return (Player("model", ("nothing",), lambda *_: (jnp.zeros(()), {}), VAE().optimizer),)
+
+    def decode(self, networks, z):
+        return z
+
+    def encode(self, networks, x):
+        return x / 2
+
+    def log_weight(self, networks, x, keys):
+        variance = jnp.full_like(x, math.log(self.wide / 2))
+        z = x / 2 + jnp.exp(variance / 2) * normal(keys, (2,))
+        zero = jnp.zeros_like(x)
+        return log_normal(z, zero, zero) + log_normal(x, z, zero) - log_normal(z, x / 2, variance)
+
+
+@pytest.fixture
+def model(tiny):
+    """`model(method, shape)`: with first weights, for points or images."""
+
+    def make(method, shape=(2,), **data):
+        config = dataclasses.replace(tiny("vae", data=data), method=method)
+        game = Game(method, shape, 0, 1)
+        return Model(config, shape, game, game.init(), True)
+
+    return make
+
+
+POINTS = np.random.default_rng(0).normal(0, math.sqrt(2), (500, 2)).astype(np.float32)
+IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1), np.uint8)
+TRUTH = -np.square(POINTS).sum(1) / 4 - math.log(4 * math.pi)
+
+
+def test_with_the_true_posterior_every_bound_is_the_likelihood(model):
+    found = inference.likelihood(model(Linear()), POINTS, 3)
+    np.testing.assert_allclose([found["elbo"], found["log_likelihood"]], TRUTH.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found["log_likelihood_error"], TRUTH.std(ddof=1) / math.sqrt(500), rtol=1e-4)
+    assert "bits_per_dimension" not in found
+
+
+def test_with_another_posterior_more_draws_tighten_the_bound(model):
+    """The ELBO is below by KL(q || posterior), the bounds come up to the truth."""
+    wide = model(Linear(wide=2.0))
+    kl = 2 * 0.5 * (2 - 1 - math.log(2))
+    bounds = []
+    for draws in (1, 10, 200):
+        found = inference.likelihood(wide, POINTS, draws)
+        assert abs(found["elbo"] - (TRUTH.mean() - kl)) < 4 / math.sqrt(500 * draws)
+        bounds.append(found["log_likelihood"])
+    assert bounds[0] < bounds[1] < bounds[2] <= TRUTH.mean() + 0.01
+    assert abs(bounds[2] - TRUTH.mean()) < 0.01
+
+
+def test_bits_per_dimension(model):
+    """A density that is uniform on [-1, 1]^d gives each of 256 levels 8 bits; Bernoulli needs no levels."""
+    gaussian, bernoulli = VAE(likelihood="gaussian", encoder=Net(width=8), decoder=Net(width=8)), VAE(latent=2)
+    uniform = 64 * math.log(0.5)
+    np.testing.assert_allclose(inference.bits_per_dimension(model(gaussian, (8, 8, 1), dequantise=True), uniform), 8)
+    plain = inference.bits_per_dimension(model(gaussian, (8, 8, 1)), uniform)
+    np.testing.assert_allclose(plain, 1 + math.log2(127.5))
+    np.testing.assert_allclose(inference.bits_per_dimension(model(bernoulli, (8, 8, 1)), 64 * math.log(0.5)), 1)
+
+
+def _keys(draws):
+    return jax.random.split(jax.random.key(3), (draws, len(IMAGES)))
+
+
+def test_a_vaes_elbo_is_minus_its_loss(model):
+    vae = model(VAE(latent=3, encoder=Net(width=8), decoder=Net(width=8)), (8, 8, 1))
+    found = inference.likelihood(vae, IMAGES, 300)
+    networks = vae.game.samplers(vae.state, ema=True)
+    method, x = vae.game.method, jnp.asarray(IMAGES) / 127.5 - 1
+    losses = [-method.loss(networks, Batch(x, None), keys)[0] for keys in _keys(20)]
+    error = np.std(losses) / math.sqrt(20)
+    assert 0 < error < 0.3
+    assert abs(found["elbo"] - np.mean(losses)) < 4 * error
+    np.testing.assert_allclose(found["bits_per_dimension"], -found["log_likelihood"] / 64 / math.log(2), rtol=1e-6)
+
+
+def test_reconstructions(model):
+    """Points come back halved; images of a perfect code come back whole."""
+    found = inference.reconstruction(model(Linear()), POINTS)
+    np.testing.assert_allclose(found["mse"], np.square(POINTS / 2).mean(), rtol=1e-5)
+
+    @dataclass(frozen=True)
+    class Perfect(Linear):
+        def encode(self, networks, x):
+            return x
+
+    found = inference.reconstruction(model(Perfect(), (8, 8, 1)), IMAGES)
+    assert found["mse"] < 1e-12 and abs(found["ssim"] - 1) < 1e-6
+
+
+@dataclass(frozen=True)
+class Four(Linear):
+    """Of four units one follows x, one hardly, one is the prior's, one is the prior's but for 3 examples of 500."""
+
+    latent: int = 4
+
+    def posterior(self, networks, x):
+        rare = jnp.where(x[:, 0] >= np.sort(POINTS[:, 0])[-3], 3.0, 0.0)
+        zero = jnp.zeros_like(rare)
+        return jnp.stack([x[:, 0], 0.05 * x[:, 1], zero, rare], 1), jnp.stack([zero - 2, zero - 2, zero, zero], 1)
+
+    def encode(self, networks, x):
+        return self.posterior(networks, x)[0]
+
+
+def test_active_and_collapsed_units(model):
+    """The rare unit is active by its variance and collapsed by its share, as the two definitions have it."""
+    assert inference.latents(model(Four()), POINTS) == {"active_units": 2, "collapsed_units": 2}
+    assert inference.latents(model(Linear()), POINTS) == {"active_units": 2}
+
+
+def test_methods_that_cannot_are_named(untrained):
+    gan = untrained("gan", (8, 8, 1))
+    for metric, f in (
+        ("likelihood", lambda: inference.likelihood(gan, IMAGES, 1)),
+        ("reconstruction", lambda: inference.reconstruction(gan, IMAGES)),
+        ("latents", lambda: inference.latents(gan, IMAGES)),
+    ):
+        with pytest.raises(Invalid, match=f"metrics: {metric}; GAN .* leave it out"):
+            f()
