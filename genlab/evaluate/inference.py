@@ -13,12 +13,14 @@ from genlab.data.feed import to_float
 from genlab.errors import Invalid
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.reconstruction import ssim
+from genlab.kernels.annealing import log_mean
 from genlab.kernels.random import Keys, example_keys
-from genlab.methods.game import Encoding, Likelihood, Networks
+from genlab.methods.game import Encoding, Likelihood, Networks, Unnormalised
 from genlab.train.model import Model
 from genlab.train.state import TrainState, stream
 
 SIZE = 256  # examples to a device at a time
+RUNS = 128  # of annealed importance sampling
 ACTIVE = 0.01  # variance of a posterior's mean above which a unit is active: Burda et al. (2016), section 5.2
 COLLAPSED = 0.01  # nats of KL, and share of examples above it, below which a unit has collapsed: Lucas et al. (2019)
 
@@ -60,13 +62,14 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
 
     For images also in bits per dimension. A density of pixels in [-1, 1] becomes that of 256 grey levels by their
     distance there, 1/128 where they are dequantised (Theis et al. 2016: then it bounds the levels' own) and 1/127.5
-    where they are not; a Bernoulli likelihood of pixels is taken as it is.
+    where they are not; a likelihood of bits is taken as it is. Where a density is known but for its constant, that
+    comes from `RUNS` annealed runs, with a standard error of its own.
 
     Raises:
         Invalid: a method without a likelihood.
     """
     method = model.game.method
-    if not isinstance(method, Likelihood):
+    if not isinstance(method, Likelihood | Unnormalised):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
     def bounds(networks: Networks, x: Array, keys: Keys) -> dict[str, Float[Array, " b"]]:
@@ -80,8 +83,10 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
         return {"elbo": total / importance, "bound": log_total - math.log(importance)}
 
     found = {name: values.astype(np.float64) for name, values in of_examples(model, x, bounds, "likelihood").items()}
+    constant = _partition(model) if isinstance(method, Unnormalised) else {}
+    found = {name: values - constant.get("log_partition", 0.0) for name, values in found.items()}
     bound = found["bound"].mean()
-    scores = {
+    scores = constant | {
         "elbo": float(found["elbo"].mean()),
         "log_likelihood": float(bound),
         "log_likelihood_error": float(found["bound"].std(ddof=1) / math.sqrt(len(x))),
@@ -89,10 +94,24 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
     return scores | ({"bits_per_dimension": bits_per_dimension(model, float(bound))} if x.ndim == 4 else {})
 
 
+def _partition(model: Model) -> Scores:
+    """log Z and its standard error."""
+    method = model.game.method
+    assert isinstance(method, Unnormalised)
+
+    def runs(networks: Networks, x: Array, keys: Keys) -> Float[Array, " b"]:
+        return method.log_partition(networks, keys)
+
+    logs = of_examples(model, np.zeros((RUNS, 2), np.float32), runs, "annealed runs")
+    value, error = log_mean(jnp.asarray(logs))
+    return {"log_partition": float(value), "log_partition_error": float(error)}
+
+
 def bits_per_dimension(model: Model, nats: float) -> float:
     """A log-likelihood of images in [-1, 1], in nats, as bits per pixel and channel; see `likelihood`."""
     levels = 128.0 if model.config.data.dequantise else 127.5
-    discrete = getattr(model.game.method, "likelihood", None) == "bernoulli"
+    method = model.game.method
+    discrete = getattr(method, "likelihood", "") == "bernoulli" or getattr(method, "visible", "") == "binary"
     return -nats / (math.prod(model.shape) * math.log(2)) + (0.0 if discrete else math.log2(levels))
 
 
