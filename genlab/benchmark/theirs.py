@@ -234,8 +234,8 @@ class Wasserstein:
     def __init__(self, side: Torch):
         assert isinstance(side.method, WGANGP)
         self.side, self.method = side, side.method
-        self.generator = decoder(self.method.generator, self.method.latent, side.shape).to(side.on)
-        self.critic = encoder(self.method.critic, side.shape, 1).to(side.on)
+        self.generator: Any = decoder(self.method.generator, self.method.latent, side.shape).to(side.on)
+        self.critic: Any = encoder(self.method.critic, side.shape, 1).to(side.on)
         self.critic_adam = side.optimizer([*self.critic.parameters()], self.method.critic_optimizer)
         self.generator_adam = side.optimizer([*self.generator.parameters()], self.method.generator_optimizer)
         self.averaged = Averaged(self.generator)
@@ -243,8 +243,7 @@ class Wasserstein:
     def compile(self) -> None:
         """Compile both networks; PyTorch has no compiled double backward, and says so when the penalty asks for it."""
         torch._functorch.config.donated_buffer = False
-        self.generator.compile()
-        self.critic.compile()
+        self.generator, self.critic = torch.compile(self.generator), torch.compile(self.critic)
 
     def fake(self) -> Tensor:
         """A batch of samples."""
