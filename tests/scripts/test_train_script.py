@@ -125,7 +125,7 @@ def test_training_does_not_import_tensorflow(environment):
         ("--train.steps 0", "train.steps: 0 is not at least 1"),
         ("--train.ema x", "--train.ema: 'x' is not a number"),
         ("--method.n-critic 0", "method.n_critic: 0 is not at least 1"),
-        ("--method.critic.norm batch", "method.critic.norm: 'batch' is not allowed under a gradient penalty"),
+        ("--method.critic.norm batch", "method.critic.norm: 'batch' is not allowed in a critic"),
         ("--method.critic.width 0", "method.critic.width: 0 is not at least 1"),
         ("--parallel.mapper vmap", "'--parallel.mapper'. Expected one of ('pmap', 'shard_map')"),
         ("--data.name nope", "data.name: nope; digits, points:"),
