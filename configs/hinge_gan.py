@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config hinge_gan
 Hardware:  two CPU cores, 68 s while they do other work
-Expect:    Frechet distance 0.20, precision 0.85, recall 0.48 in pixels (scripts/evaluate.py; one seed)
+Expect:    Frechet distance 1, precision 0.83, recall 0.88 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from dataclasses import replace

@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config lsgan
 Hardware:  two CPU cores, 42 s while they do other work
-Expect:    Frechet distance 0.52, precision 0.85, recall 0.43 in pixels (scripts/evaluate.py; one seed)
+Expect:    Frechet distance 2.5, precision 0.81, recall 0.83 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from dataclasses import replace

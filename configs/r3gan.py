@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config r3gan
 Hardware:  two CPU cores, 75 s while they do other work
-Expect:    Frechet distance 0.05, precision 0.72, recall 0.69 in pixels (scripts/evaluate.py; one seed)
+Expect:    Frechet distance 0.39, precision 0.77, recall 0.92 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from dataclasses import replace

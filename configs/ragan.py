@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config ragan
 Hardware:  two CPU cores, 104 s while they do other work
-Expect:    Frechet distance 0.62, precision 0.87, recall 0.57 in pixels (scripts/evaluate.py; one seed)
+Expect:    Frechet distance 3.3, precision 0.87, recall 0.87 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from dataclasses import replace
