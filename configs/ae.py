@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config ae
 Hardware:  two CPU cores, 20 to 40 s
-Expect:    Frechet distance 0.78, precision 0.42, recall 0.90 (scripts/leaderboard.py; three seeds in the README)
+Expect:    Frechet distance 0.76, precision 0.42, recall 0.91 (scripts/leaderboard.py; three seeds in the README)
 """
 
 from genlab.methods.ae import AE

@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config wgan_gp
 Hardware:  two CPU cores, 91 s with a cold cache
-Expect:    Frechet distance 0.29, precision 0.90, recall 0.92 (scripts/leaderboard.py; three seeds in the README)
+Expect:    Frechet distance 0.31, precision 0.90, recall 0.92 (scripts/leaderboard.py; three seeds in the README)
 """
 
 from genlab.methods.game import Optimizer

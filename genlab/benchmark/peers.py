@@ -75,7 +75,7 @@ class Pythae:
 
 
 PEERS = {
-    "mimicry": Peer("torch_mimicry", "torch-mimicry tensorboard torchvision", "resnet32", Mimicry),
+    "mimicry": Peer("torch_mimicry", "torch-mimicry tensorboard torchvision scikit-image tensorflow", "resnet32", Mimicry),
     "pythae": Peer("pythae", "pythae", "vae_mlp", Pythae),
 }
 
