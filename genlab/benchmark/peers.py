@@ -74,8 +74,9 @@ class Pythae:
         """It is not compiled."""
 
 
+NEEDED = "torch-mimicry tensorboard torchvision scikit-image tensorflow"
 PEERS = {
-    "mimicry": Peer("torch_mimicry", "torch-mimicry tensorboard torchvision scikit-image tensorflow", "resnet32", Mimicry),
+    "mimicry": Peer("torch_mimicry", NEEDED, "resnet32", Mimicry),
     "pythae": Peer("pythae", "pythae", "vae_mlp", Pythae),
 }
 

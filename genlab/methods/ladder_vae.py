@@ -53,6 +53,9 @@ def combined(a: Normal, b: Normal) -> Normal:
     return Normal(mean, -jnp.log(precision))
 
 
+STEEPEST = 10.0  # of log-variances
+
+
 class Ladder(nnx.Module):
     """Upwards from the encoder's features to what each layer sees, downwards from a layer to the prior of the next.
 
@@ -80,7 +83,9 @@ class Ladder(nnx.Module):
 
 
 def _normal(parameters: Part) -> Normal:
-    return Normal(*jnp.split(parameters, 2, axis=1))
+    """Precisions beyond exp(+-STEEPEST) are of no use, and one example far from a prior so sharp ends a training."""
+    mean, log_variance = jnp.split(parameters, 2, axis=1)
+    return Normal(mean, jnp.clip(log_variance, -STEEPEST, STEEPEST))
 
 
 @dataclass(frozen=True)
