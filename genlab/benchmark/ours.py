@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from genlab.benchmark.flop import flop
 from genlab.benchmark.side import Side, Task
-from genlab.benchmark.workloads import Workload
+from genlab.benchmark.workloads import IMAGES, Workload
 from genlab.data.config import Data
 from genlab.data.feed import Resident
 from genlab.data.splits import Examples, InMemory
@@ -20,8 +20,6 @@ from genlab.nn.layers import AXIS
 from genlab.train import spmd
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_iteration, make_step
-
-IMAGES = 4096  # random ones, in the device's memory
 
 
 class Genlab(Side):
@@ -58,22 +56,24 @@ class Genlab(Side):
 
     def _once(self, game: Game) -> Callable[[int], None]:
         """One iteration in a program of its own, outside of any loop."""
-        iteration = make_iteration(game, self._feed(game), 0.999)
+        feed = self._feed(game)
+        iteration = make_iteration(game, feed, 0.999)
 
         def update(state: TrainState, arrays: PyTree, index: PyTree) -> TrainState:
             return iteration(state, arrays, index)[0]  # without metrics: what they cost is no useful work
 
         one = jax.vmap(update, in_axes=(None, None, 0), axis_name=AXIS)
-        self.flop = flop(one, jax.eval_shape(game.init), self._feed(game).arrays(0), self.index)
-        return self._compiled(game, lambda state, arrays, index, n: iteration(state, arrays, index), looped=False)
+        self.flop = flop(one, jax.eval_shape(game.init), feed.arrays(0), self.index)
+        return self._compiled(game, feed, lambda state, arrays, index, n: iteration(state, arrays, index), looped=False)
 
     def _looped(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""
-        return self._compiled(game, make_step(game, self._feed(game), 0.999), looped=True)
+        feed = self._feed(game)
+        return self._compiled(game, feed, make_step(game, feed, 0.999), looped=True)
 
-    def _compiled(self, game: Game, step: Callable[..., Any], looped: bool) -> Callable[[int], None]:
+    def _compiled(self, game: Game, feed: Resident, step: Callable[..., Any], looped: bool) -> Callable[[int], None]:
         state = spmd.replicate(jax.jit(game.init)(), self.devices)
-        arrays = self._feed(game).arrays(0)
+        arrays = feed.arrays(0)
         started = time.perf_counter()
         spread: Any = spmd.spread(step, self.devices, "pmap", None)
         program = spread.lower(state, arrays, self.index, np.int32(1)).compile()

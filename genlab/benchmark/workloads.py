@@ -9,6 +9,8 @@ from genlab.methods.vae import VAE
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Compute, Net
 
+IMAGES = 4096  # random ones, in the device's memory
+
 
 @dataclass(frozen=True)
 class Workload:

@@ -110,7 +110,7 @@ def _play(
         own = optax.apply_updates(own, updates)
         if player.project:
             own = player.project(own)
-        return (own, stats, moments), metrics | {"grad_norm": _norm(grads)}
+        return (own, stats, moments), metrics | {"grad_norm": optax.tree.norm(grads)}
 
     carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
     (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
@@ -121,11 +121,6 @@ def _play(
         optimizers={**state.optimizers, player.name: moments},
     )
     return state, jax.tree.map(lambda values: values.mean(0), metrics)
-
-
-def _norm(tree: PyTree) -> Float[Array, ""]:
-    """As inner products: squares that another sum shares would be written out, at the cost of half an Adam update."""
-    return jnp.sqrt(sum(jnp.vdot(x, x, precision="highest") for x in jax.tree.leaves(tree)))
 
 
 def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
