@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.penalty import histogram
 from genlab.kernels.random import Keys
-from genlab.methods.game import Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -56,12 +56,14 @@ class Adversarial(Method):
     ) -> tuple[Float[Array, ""], Metrics]:
         """What the generator minimises."""
 
-    def score(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, " b"]:
+    def score(self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None) -> Float[Array, " b"]:
         """The opponent's value of each example."""
-        return networks[self.opponent](x)[:, 0]
+        return networks[self.opponent](x, labels)[:, 0]
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
-        return squash(networks["generator"](z))
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
+        return squash(networks["generator"](z, labels))
 
 
 def slope_metrics(slopes: Float[Array, " b"], at: str = "") -> Metrics:

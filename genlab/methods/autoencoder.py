@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from genlab.methods.game import Encoding, Networks, Optimizer, squash
+from genlab.methods.game import Encoding, Labels, Networks, Optimizer, squash
 from genlab.nn.network import Net
 
 
@@ -29,5 +29,7 @@ class Coder(Encoding):
 class Autoencoder(Coder):
     """Examples to latents and back."""
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](z))

@@ -28,7 +28,7 @@ from genlab.kernels.boltzmann import (
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.boltzmann import Boltzmann, Machine, machine
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 
 Layers = list[Float[Array, "b _"]]  # visible units first
 
@@ -158,27 +158,33 @@ class DBN(Boltzmann):
         each = (bernoulli(h, hidden_logits(self.up(networks, i), layers[i])) for i, h in enumerate(layers[1:]))
         return sum(each, jnp.zeros(len(layers[0])))
 
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
         """The means of the topmost hidden units, of the means of the layers below them."""
         z = machine(networks, self.names[0]).units(x)
         for i in range(len(self.hidden)):
             z = jax.nn.sigmoid(hidden_logits(self.up(networks, i), z))
         return jax.nn.sigmoid(hidden_logits(machine(networks, self.top).energy, z))
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         """The means of the visible units, of the means of the layers above them."""
         z = visible_mean(machine(networks, self.top).energy, z)
         for i in reversed(range(len(self.hidden))):
             z = visible_mean(self.down(networks, i), z)
         return machine(networks, self.names[0]).data(z)
 
-    def sample(self, networks: Networks, keys: Keys) -> Float[Array, "b *shape"]:
+    def sample(self, networks: Networks, keys: Keys, labels: Labels = None) -> Float[Array, "b *shape"]:
         """Bits drawn downwards from the topmost machine, and the means of the visible units given those above them."""
         h = draw_visible(machine(networks, self.top).energy, self.prior(networks, fold(keys, 0)), fold(keys, 1))
         above = self.fall(networks, h, fold(keys, 2))[1]
         return machine(networks, self.names[0]).data(visible_mean(self.down(networks, 0), above))
 
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         """log Z + log p(v, h1, .., hL-1) - log q(h1, .., hL-1 | v); the topmost layer is summed out, eq. 8."""
         v = machine(networks, self.names[0]).units(x)
         layers = self.rise(networks, v, keys, len(self.hidden))

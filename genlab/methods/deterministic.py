@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.autoencoder import Autoencoder
-from genlab.methods.game import Metrics, Networks, batch_mean
+from genlab.methods.game import Labels, Metrics, Networks, batch_mean
 from genlab.nn.network import decoder, encoder
 
 
@@ -26,7 +26,9 @@ class Deterministic(Autoencoder):
             "decoder": decoder(self.decoder, self.latent, shape, rngs),
         }
 
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
         return networks["encoder"](x)
 
 

@@ -11,12 +11,14 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 
 from genlab.errors import require
-from genlab.kernels.random import Keys, normal
+from genlab.kernels.random import Keys, fold, normal, uniform
 from genlab.nn.layers import AXIS
 
 Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, "*_"]]  # scalars, and shares of slopes between kernels.penalty.EDGES
 Turn = Int[Array, ""] | int | None
+Labels = Int[Array, " b"] | None  # classes of examples, for methods that know them
+LABELS = 1000  # stream of drawn labels, apart from all that a prior draws
 # (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
 # the batch is a data.feed.Batch, or None for a player that does not look at real examples;
 # the turn counts this player's plays since training began; None outside training
@@ -89,6 +91,7 @@ class Method(abc.ABC):
     sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
+    classes = 0  # whose labels the networks are given; a field of `conditional.Conditional` methods
 
     latent: int = 64
     """Dimensions of the latent space."""
@@ -110,16 +113,23 @@ class Method(abc.ABC):
         """The players in their order of play."""
 
     @abc.abstractmethod
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
-        """Latents to data: images in [-1, 1], or points."""
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
+        """Latents, and labels if there are classes, to data: images in [-1, 1], or points."""
 
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Latents to sample from; one per key."""
         return normal(keys, (self.latent,))
 
-    def sample(self, networks: Networks, keys: Keys) -> Float[Array, "b *shape"]:
-        """One example per key."""
-        return self.decode(networks, self.prior(networks, keys))
+    def draw_labels(self, keys: Keys) -> Labels:
+        """One class per key, all equally likely; None where there are none."""
+        return (uniform(fold(keys, LABELS)) * self.classes).astype(jnp.int32) if self.classes else None
+
+    def sample(self, networks: Networks, keys: Keys, labels: Labels = None) -> Float[Array, "b *shape"]:
+        """One example per key, of these classes or, if there are any, of drawn ones."""
+        labels = self.draw_labels(keys) if labels is None else labels
+        return self.decode(networks, self.prior(networks, keys), labels)
 
 
 @dataclass(frozen=True)
@@ -127,12 +137,16 @@ class Encoding(Method):
     """A method that can also find the latent of an example."""
 
     @abc.abstractmethod
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
         """Data to latents (the posterior's mean where there is a posterior)."""
 
-    def reconstruct(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
+    def reconstruct(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         """decode(encode(x))."""
-        return self.decode(networks, self.encode(networks, x))
+        return self.decode(networks, self.encode(networks, x, labels), labels)
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,9 @@ class Likelihood(Encoding):
     """An encoding method whose likelihood can be bounded by importance sampling."""
 
     @abc.abstractmethod
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         """log p(x, z) - log q(z|x) in nats, of one z ~ q(z|x) per key; its mean is the ELBO.
 
         Burda et al. (2016), eq. 8: the log of the mean of k exponentials bounds log p(x) from below, the tighter the
@@ -153,7 +169,9 @@ class Unnormalised(Encoding):
     """An encoding method that knows its density up to a constant Z, which annealed importance sampling estimates."""
 
     @abc.abstractmethod
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         """log Z + log p(x, z) - log q(z|x) in nats, of one z ~ q(z|x) per key: `Likelihood.log_weight` but for log Z.
 
         Its mean bounds log Z + log p(x) from below; it is that itself where p(x) needs no z.

@@ -14,7 +14,7 @@ from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.annealed import Annealed
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.methods.probabilistic import Probabilistic
 from genlab.nn.layers import ACTIVATIONS, Linear, glorot
 from genlab.nn.network import Net, encoder
@@ -130,7 +130,9 @@ class LadderVAE(Probabilistic, Annealed):
             layers.insert(0, Layer(q.at(parts[i]), q, p))
         return layers
 
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         layers = self.posterior(networks, x, normal(keys, (self.latent,)))
         ratios = jnp.stack([gaussian(z, *q) - gaussian(z, *p) for z, q, p in layers]).sum(0)
         return ratios - self.distortion(networks, x, layers[0].z)
@@ -143,11 +145,11 @@ class LadderVAE(Probabilistic, Annealed):
         each = {f"kl_{i}": kl.mean() for i, kl in enumerate(kls, 1)}
         return distortion.mean() + self.weight(turn) * kl.mean(), self.bound(networks, distortion, kl) | each
 
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Latents:
+    def encode(self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None) -> Latents:
         layers = self.posterior(networks, x, jnp.zeros((len(x), self.latent)))
         return jnp.concatenate([p.whitened(z) for z, _, p in layers], axis=1)
 
-    def decode(self, networks: Networks, z: Latents) -> Float[Array, "b *shape"]:
+    def decode(self, networks: Networks, z: Latents, labels: Labels = None) -> Float[Array, "b *shape"]:
         parts = self._parts(z)
         below = parts[-1]
         for i in reversed(range(len(self.layers) - 1)):

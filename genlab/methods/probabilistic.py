@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from genlab.errors import require
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
-from genlab.methods.game import Likelihood, Metrics, Networks, squash
+from genlab.methods.game import Labels, Likelihood, Metrics, Networks, squash
 from genlab.nn.network import decoder, encoder
 
 Data = Float[Array, "b *shape"]
@@ -85,13 +85,15 @@ class Probabilistic(Coder, Likelihood):
             "observation": Bernoulli() if bits else Gaussian(self.scale, self.learn_scale),
         }
 
-    def distortion(self, networks: Networks, x: Data, z: Float[Array, "b code"]) -> Float[Array, " b"]:
+    def distortion(
+        self, networks: Networks, x: Data, z: Float[Array, "b code"], labels: Labels = None
+    ) -> Float[Array, " b"]:
         """-log p(x|z) in nats per example."""
-        return _observation(networks).distortion(x, networks["decoder"](z))
+        return _observation(networks).distortion(x, networks["decoder"](z, labels))
 
-    def mean(self, networks: Networks, z: Float[Array, "b code"]) -> Data:
+    def mean(self, networks: Networks, z: Float[Array, "b code"], labels: Labels = None) -> Data:
         """The mean of p(x|z), in [-1, 1] for images."""
-        return _observation(networks).mean(networks["decoder"](z))
+        return _observation(networks).mean(networks["decoder"](z, labels))
 
     def bound(self, networks: Networks, distortion: Float[Array, " b"], kl: Float[Array, " b"]) -> Metrics:
         """The two sides of the evidence lower bound, and the bound, in nats; the scale if it is learned."""

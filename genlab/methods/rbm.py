@@ -13,7 +13,7 @@ from genlab.errors import require
 from genlab.kernels.boltzmann import Visible, contrast, free_energy, gibbs, hidden_logits, visible_mean
 from genlab.kernels.random import Keys
 from genlab.methods.boltzmann import Boltzmann, machine
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.nn.layers import AXIS
 
 
@@ -78,17 +78,23 @@ class RBM(Boltzmann):
         metrics = {"free_energy": free_energy(energy, v).mean(), "rmse": self.rmse(networks, batch.x)}
         return contrast(energy, v, end).mean(), metrics
 
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
         """The means of p(h | v)."""
         model = machine(networks, "machine")
         return jax.nn.sigmoid(hidden_logits(model.energy, model.units(x)))
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         """The means of p(v | h)."""
         model = machine(networks, "machine")
         return model.data(visible_mean(model.energy, z))
 
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         """log Z + log p(x) itself, for bits and for Gaussian units; the keys are not used."""
         model = machine(networks, "machine")
         return -free_energy(model.energy, model.units(x))

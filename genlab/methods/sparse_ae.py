@@ -12,7 +12,7 @@ from genlab.kernels.random import Keys
 from genlab.losses.divergence import kl_bernoulli
 from genlab.methods.codes import Coded
 from genlab.methods.deterministic import error
-from genlab.methods.game import Metrics, Networks, Turn, batch_mean
+from genlab.methods.game import Labels, Metrics, Networks, Turn, batch_mean
 from genlab.nn.layers import AXIS
 
 
@@ -60,5 +60,7 @@ class SparseAE(Coded):
         penalty = self.weight * self.charge(active)
         return loss + penalty, metrics | {"penalty": penalty, "activity": batch_mean(active.mean(1))}
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         return super().decode(networks, self.units(z))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.methods.posterior import Latents, Posterior
 from genlab.methods.probabilistic import Probabilistic
 
@@ -32,14 +32,22 @@ class Variational(Probabilistic, Posterior):
         return (Player("model", self.sampling, self.loss, self.optimizer),)
 
     def weigh(
-        self, networks: Networks, x: Float[Array, "b *shape"], mean: Latents, log_variance: Latents, keys: Keys
+        self,
+        networks: Networks,
+        x: Float[Array, "b *shape"],
+        mean: Latents,
+        log_variance: Latents,
+        keys: Keys,
+        labels: Labels = None,
     ) -> Float[Array, " b"]:
         """log p(x, z) - log q(z|x) of one z ~ q(z|x) per key, from the posterior's mean and log-variance."""
         z = self.draw(mean, log_variance, keys)
-        return self.log_prior(networks, z) - self.distortion(networks, x, z) + gaussian(z, mean, log_variance)
+        return self.log_prior(networks, z) - self.distortion(networks, x, z, labels) + gaussian(z, mean, log_variance)
 
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
-        return self.weigh(networks, x, *self.posterior(networks, x), keys)
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
+        return self.weigh(networks, x, *self.posterior(networks, x, labels), keys, labels)
 
-    def decode(self, networks: Networks, z: Latents) -> Float[Array, "b *shape"]:
-        return self.mean(networks, z)
+    def decode(self, networks: Networks, z: Latents, labels: Labels = None) -> Float[Array, "b *shape"]:
+        return self.mean(networks, z, labels)

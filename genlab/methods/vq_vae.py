@@ -12,7 +12,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
 from genlab.methods.probabilistic import Probabilistic
 from genlab.nn.layers import AXIS
 from genlab.nn.made import Codes, Made
@@ -133,7 +133,9 @@ class VQVAE(Probabilistic):
     def _latents(self, networks: Networks, codes: Codes) -> Float[Array, "b latent"]:
         return _codebook(networks).vectors[codes].reshape(len(codes), -1)
 
-    def log_weight(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, " b"]:
+    def log_weight(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, " b"]:
         """log p(x|c) + log p(c): the posterior is certain of its codes, so that all draws are one."""
         codes = self.codes_of(networks, x)
         distortion = self.distortion(networks, x, self._latents(networks, codes))
@@ -142,10 +144,14 @@ class VQVAE(Probabilistic):
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return self._latents(networks, _prior(networks).sample(keys))
 
-    def encode(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, "b latent"]:
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
         return self._latents(networks, self.codes_of(networks, x))
 
-    def decode(self, networks: Networks, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
         return self.mean(networks, z)
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.nn.initializers import variance_scaling
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from genlab.kernels import convolution
 
@@ -53,7 +53,8 @@ class Network(nnx.Module):
     def __init__(self, compute: str):
         self.compute = compute
 
-    def __call__(self, x: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
+    def __call__(self, x: Float[Array, "b ..."], labels: Int[Array, " b"] | None = None) -> Float[Array, "b ..."]:
+        """Labels are of no concern here: see `conditional.Labelled`."""
         if self.compute == "float32":
             return self.forward(x)
         return self.forward(x.astype(self.compute)).astype(jnp.float32)

@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from genlab.data.feed import Feed, make_feed
 from genlab.data.sources import load
 from genlab.data.splits import Dataset
-from genlab.errors import Stopped
+from genlab.errors import Stopped, require
 from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
@@ -207,6 +207,8 @@ def prepare(
     before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
     check_same(before, config)
     dataset = load(config.data, 0)  # the same splits for every seed, so that their runs can be compared
+    known, own = len(dataset.classes), config.method.classes
+    require(own in (0, known), "method.classes", own, f"0 or {known}, the classes of {dataset.name}")
     game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)

@@ -118,7 +118,8 @@ class Game:
             params, stats = ({name: weights[name]} for weights in (state.params, state.stats))
 
             def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
-                return coupled(lambda x: self.merge(params, stats, train=True)[name](x).sum(1), x)
+                labels = jnp.zeros(len(x), jnp.int32) if self.method.classes else None
+                return coupled(lambda x: self.merge(params, stats, train=True)[name](x, labels).sum(1), x)
 
             x = jax.random.normal(jax.random.key(0), (1, 3, *self.shape))
             if jax.jit(jax.vmap(mixes, axis_name=AXIS))(x)[0]:

@@ -73,13 +73,14 @@ def make_pictures(game: Game, batches: Batch | None) -> Callable[[TrainState], d
     keys = example_keys(stream(game.seed, "pictures"), jnp.arange(PICTURES * (1 if len(game.shape) == 3 else 16)))
     real = None if batches is None else batches.x.reshape(-1, *game.shape)
     method = game.method
+    labels = batches.label.reshape(-1)[: PICTURES // 2] if batches and method.classes else None  # of real ones
 
     @jax.jit
     def draw(state: TrainState) -> dict[str, Float[Array, "n *shape"]]:
         networks = game.samplers(state, ema=True)
         drawn = {"samples": method.sample(networks, keys)}
         if real is not None and isinstance(method, Encoding):
-            drawn["reconstruction"] = method.reconstruct(networks, real[: PICTURES // 2])
+            drawn["reconstruction"] = method.reconstruct(networks, real[: PICTURES // 2], labels)
         return drawn
 
     def pictures(state: TrainState) -> dict[str, np.ndarray]:

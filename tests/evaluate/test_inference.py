@@ -39,13 +39,13 @@ class Linear(Likelihood):
     def players(self):
         return (Player("model", ("nothing",), lambda *_: (jnp.zeros(()), {}), VAE().optimizer),)
 
-    def decode(self, networks, z):
+    def decode(self, networks, z, labels=None):
         return z
 
-    def encode(self, networks, x):
+    def encode(self, networks, x, labels=None):
         return x / 2
 
-    def log_weight(self, networks, x, keys):
+    def log_weight(self, networks, x, keys, labels=None):
         variance = jnp.full_like(x, math.log(self.wide / 2))
         z = x / 2 + jnp.exp(variance / 2) * normal(keys, (2,))
         zero = jnp.zeros_like(x)
@@ -102,7 +102,7 @@ class Constant(Unnormalised):
     encode = Linear.encode
     wide: float = 1.0
 
-    def log_weight(self, networks, x, keys):
+    def log_weight(self, networks, x, keys, labels=None):
         return Linear.log_weight(self, networks, x, keys) + math.log(7)
 
     def log_partition(self, networks, keys):
@@ -154,7 +154,7 @@ def test_reconstructions(model):
 
     @dataclass(frozen=True)
     class Perfect(Linear):
-        def encode(self, networks, x):
+        def encode(self, networks, x, labels=None):
             return x
 
     found = inference.reconstruction(model(Perfect(), (8, 8, 1)), IMAGES)
@@ -167,12 +167,12 @@ class Four(Linear):
 
     latent: int = 4
 
-    def posterior(self, networks, x):
+    def posterior(self, networks, x, labels=None):
         rare = jnp.where(x[:, 0] >= np.sort(POINTS[:, 0])[-3], 3.0, 0.0)
         zero = jnp.zeros_like(rare)
         return jnp.stack([x[:, 0], 0.05 * x[:, 1], zero, rare], 1), jnp.stack([zero - 2, zero - 2, zero, zero], 1)
 
-    def encode(self, networks, x):
+    def encode(self, networks, x, labels=None):
         return self.posterior(networks, x)[0]
 
 

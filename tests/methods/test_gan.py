@@ -29,7 +29,7 @@ class Linear(nnx.Module):
     def __init__(self, w):
         self.w = nnx.Param(jnp.asarray(w))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return (x @ self.w[...])[:, None]
 
 
@@ -39,7 +39,7 @@ class Moved(nnx.Module):
     def __init__(self, b, spread):
         self.b, self.spread = nnx.Param(jnp.asarray(b)), spread
 
-    def __call__(self, z):
+    def __call__(self, z, labels=None):
         return self.spread * z + self.b[...]
 
 

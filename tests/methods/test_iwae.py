@@ -62,7 +62,7 @@ class Plain(nnx.Module):
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return self.function(x)
 
 

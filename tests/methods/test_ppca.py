@@ -25,7 +25,7 @@ class Linear(nnx.Module):
         self.kernel, self.bias = nnx.Param(jnp.asarray(kernel)), nnx.Param(jnp.asarray(bias))
         self.log_variance = None if log_variance is None else nnx.Param(jnp.asarray(log_variance))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         y = x @ self.kernel[...] + self.bias[...]
         if self.log_variance is None:
             return y

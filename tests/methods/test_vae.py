@@ -32,7 +32,7 @@ class Plain(nnx.Module):
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return self.function(x)
 
 
@@ -42,7 +42,7 @@ class Code(nnx.Module):
     def __init__(self, mean, log_variance):
         self.code = nnx.Param(jnp.array([mean, log_variance]))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return jnp.broadcast_to(self.code[...], (len(x), 2))
 
 
@@ -196,7 +196,7 @@ class Shifted(nnx.Module):
     def __init__(self, *factors):
         self.factors = nnx.Param(jnp.array(factors))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return jnp.concatenate([x * self.factors[...], jnp.zeros_like(x)], 1)
 
 

@@ -22,7 +22,7 @@ class Linear(nnx.Module):
     def __init__(self, w):
         self.w = nnx.Param(jnp.asarray(w))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return (x @ self.w[...])[:, None]
 
 
@@ -32,7 +32,7 @@ class Point(nnx.Module):
     def __init__(self, b):
         self.b = nnx.Param(jnp.asarray(b))
 
-    def __call__(self, z):
+    def __call__(self, z, labels=None):
         return jnp.broadcast_to(self.b[...], (len(z), 2))
 
 

@@ -32,7 +32,7 @@ class Linear(nnx.Module):
     def __init__(self, w):
         self.w = nnx.Param(jnp.asarray(w))
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return (x.reshape(len(x), -1) @ self.w[...])[:, None]
 
 
@@ -42,7 +42,7 @@ class Point(nnx.Module):
     def __init__(self, b):
         self.b = nnx.Param(jnp.asarray(b))
 
-    def __call__(self, z):
+    def __call__(self, z, labels=None):
         return jnp.broadcast_to(self.b[...], (len(z), *self.b.shape))
 
 
@@ -52,7 +52,7 @@ class Plain(nnx.Module):
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, x):
+    def __call__(self, x, labels=None):
         return self.function(x)
 
 

@@ -148,7 +148,7 @@ def test_batch_norm_is_in_evaluation_mode():
 class Oracle(GAN):
     """Its samples are fresh real points."""
 
-    def sample(self, networks, keys):
+    def sample(self, networks, keys, labels=None):
         return points("swissroll", keys)[0]
 
 
