@@ -60,11 +60,11 @@ class Genlab(Side):
         iteration = make_iteration(game, feed, 0.999)
 
         def update(state: TrainState, arrays: PyTree, index: PyTree) -> TrainState:
-            return iteration(state, arrays, index)[0]  # without metrics: what they cost is no useful work
+            return iteration(state, arrays, index, False)[0]  # without metrics: what they cost is no useful work
 
         one = jax.vmap(update, in_axes=(None, None, 0), axis_name=AXIS)
         self.flop = flop(one, jax.eval_shape(game.init), feed.arrays(0), self.index)
-        return self._compiled(game, feed, lambda state, arrays, index, n: iteration(state, arrays, index), looped=False)
+        return self._compiled(game, feed, lambda state, arrays, index, n: iteration(state, arrays, index, True), looped=False)
 
     def _looped(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""

@@ -16,23 +16,26 @@ from genlab.nn.layers import AXIS
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select, stream
 
-Iteration = Callable[[TrainState, PyTree, Int[Array, " local"]], tuple[TrainState, Metrics]]
+Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
 DATA, LOSS = 0, 1  # streams of an example's key: what its batch draws, what its loss draws
 
 
 def make_iteration(game: Game, feed: Feed, ema: float) -> Iteration:
-    """`iteration(state, arrays, index)`: every player's turn, then the averaged weights; the iteration's metrics.
+    """`iteration(state, arrays, index, told)`: every player's turn, then the averaged weights; the iteration's metrics.
 
-    `index` holds the global indices of this device's examples within a batch.
+    `index` holds the global indices of this device's examples within a batch. `told`: whether anyone will read the
+    metrics; if not, the norms of the gradients are 0, which cost a pass over as many numbers as there are parameters.
     """
 
-    def iteration(state: TrainState, arrays: PyTree, index: Int[Array, " local"]) -> tuple[TrainState, Metrics]:
+    def iteration(
+        state: TrainState, arrays: PyTree, index: Int[Array, " local"], told: Bool[Array, ""] | bool
+    ) -> tuple[TrainState, Metrics]:
         metrics: Metrics = {}
         read = 0
         for number, player in enumerate(game.players):
             key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
-            play = partial(_play, game, feed, player, arrays=arrays, index=index, key=key, read=read)
+            play = partial(_play, game, feed, player, arrays=arrays, index=index, key=key, read=read, told=told)
             state, seen = _if_due(player, play, state)
             metrics |= {f"{player.name}/{name}": value for name, value in seen.items()}
             read += player.plays * player.real
@@ -52,7 +55,7 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
     def step(
         state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
     ) -> tuple[TrainState, Metrics]:
-        shapes = jax.eval_shape(iteration, state, arrays, index)[1]
+        shapes = jax.eval_shape(iteration, state, arrays, index, True)[1]
         start = (jnp.zeros((), jnp.int32), state, jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes))
 
         def unfinished(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> Bool[Array, ""]:
@@ -61,7 +64,7 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
 
         def advance(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> tuple[Int[Array, ""], TrainState, Metrics]:
             done, state, _ = carry
-            return done + 1, *iteration(state, arrays, index)
+            return done + 1, *iteration(state, arrays, index, done + 1 == n)
 
         _, state, metrics = jax.lax.while_loop(unfinished, advance, start)
         return state, {"step": state.step} | metrics
@@ -91,6 +94,7 @@ def _play(
     index: Int[Array, " local"],
     key: Array,
     read: int,
+    told: Bool[Array, ""] | bool,
 ) -> tuple[TrainState, Metrics]:
     """All plays of one player: gradient of its loss over what it moves, mean over devices, update."""
 
@@ -110,7 +114,8 @@ def _play(
         own = optax.apply_updates(own, updates)
         if player.project:
             own = player.project(own)
-        return (own, stats, moments), metrics | {"grad_norm": optax.tree.norm(grads)}
+        norm = jax.lax.cond(told, optax.tree.norm, lambda _: jnp.zeros(()), grads)
+        return (own, stats, moments), metrics | {"grad_norm": norm}
 
     carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
     (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
