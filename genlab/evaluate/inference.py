@@ -13,14 +13,13 @@ from genlab.data.feed import to_float
 from genlab.errors import Invalid
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.reconstruction import ssim
-from genlab.kernels.annealing import log_mean
 from genlab.kernels.random import Keys, example_keys
 from genlab.methods.game import Encoding, Likelihood, Networks, Unnormalised
+from genlab.methods.importance import bounds
 from genlab.train.model import Model
-from genlab.train.state import TrainState, stream
+from genlab.train.state import stream
 
 SIZE = 256  # examples to a device at a time
-RUNS = 128  # of annealed importance sampling
 ACTIVE = 0.01  # variance of a posterior's mean above which a unit is active: Burda et al. (2016), section 5.2
 COLLAPSED = 0.01  # nats of KL, and share of examples above it, below which a unit has collapsed: Lucas et al. (2019)
 
@@ -36,12 +35,6 @@ class Examples:
     label: np.ndarray
 
 
-def networks(model: Model, state: TrainState) -> Networks:
-    """All networks in evaluation mode; averaged weights for those that have them, if the model says so."""
-    everything = model.game.merge(state.params, state.stats, train=False)
-    return everything | model.game.samplers(state, ema=model.ema)
-
-
 def of_examples(model: Model, x: np.ndarray, f: Any, label: str) -> PyTree:
     """`f(networks, examples, keys)` of all examples, on all devices."""
     data = replace(model.config.data, flip=False)
@@ -50,7 +43,7 @@ def of_examples(model: Model, x: np.ndarray, f: Any, label: str) -> PyTree:
         state, key = constants
         keys = example_keys(key, rows["index"])
         images = rows["x"] if rows["x"].ndim == 2 else to_float(rows["x"], keys, data)
-        return f(networks(model, state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1))
+        return f(model.networks(state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1))
 
     rows = {"x": x, "index": np.arange(len(x))}
     size = min(SIZE, -(-len(x) // jax.device_count()))
@@ -63,7 +56,7 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
     For images also in bits per dimension. A density of pixels in [-1, 1] becomes that of 256 grey levels by their
     distance there, 1/128 where they are dequantised (Theis et al. 2016: then it bounds the levels' own) and 1/127.5
     where they are not; a likelihood of bits is taken as it is. Where a density is known but for its constant, that
-    comes from `RUNS` annealed runs, with a standard error of its own.
+    comes from annealed runs, with a standard error of its own.
 
     Raises:
         Invalid: a method without a likelihood.
@@ -72,19 +65,14 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
     if not isinstance(method, Likelihood | Unnormalised):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
-    def bounds(networks: Networks, x: Array, keys: Keys) -> dict[str, Float[Array, " b"]]:
-        def more(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
-            total, log_total = carry
-            weight = method.log_weight(networks, x, jax.vmap(jax.random.fold_in, (0, None))(keys, i))
-            return (total + weight, jnp.logaddexp(log_total, weight)), None
+    def look(networks: Networks, x: Array, keys: Keys) -> dict[str, Float[Array, " b"]]:
+        return bounds(method, networks, x, keys, importance)
 
-        start = (jnp.zeros(len(x)), jnp.full(len(x), -jnp.inf))
-        (total, log_total), _ = jax.lax.scan(more, start, jnp.arange(importance))
-        return {"elbo": total / importance, "bound": log_total - math.log(importance)}
-
-    found = {name: values.astype(np.float64) for name, values in of_examples(model, x, bounds, "likelihood").items()}
-    constant = _partition(model) if isinstance(method, Unnormalised) else {}
-    found = {name: values - constant.get("log_partition", 0.0) for name, values in found.items()}
+    found = {name: values.astype(np.float64) for name, values in of_examples(model, x, look, "likelihood").items()}
+    constant: Scores = {}
+    if isinstance(method, Unnormalised):
+        constant = dict(zip(("log_partition", "log_partition_error"), model.log_partition, strict=True))
+        found = {name: values - constant["log_partition"] for name, values in found.items()}
     bound = found["bound"].mean()
     scores = constant | {
         "elbo": float(found["elbo"].mean()),
@@ -92,19 +80,6 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
         "log_likelihood_error": float(found["bound"].std(ddof=1) / math.sqrt(len(x))),
     }
     return scores | ({"bits_per_dimension": bits_per_dimension(model, float(bound))} if x.ndim == 4 else {})
-
-
-def _partition(model: Model) -> Scores:
-    """log Z and its standard error."""
-    method = model.game.method
-    assert isinstance(method, Unnormalised)
-
-    def runs(networks: Networks, x: Array, keys: Keys) -> Float[Array, " b"]:
-        return method.log_partition(networks, keys)
-
-    logs = of_examples(model, np.zeros((RUNS, 2), np.float32), runs, "annealed runs")
-    value, error = log_mean(jnp.asarray(logs))
-    return {"log_partition": float(value), "log_partition_error": float(error)}
 
 
 def bits_per_dimension(model: Model, nats: float) -> float:

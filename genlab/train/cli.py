@@ -140,7 +140,8 @@ def main(command: Callable[[list[str]], None]) -> None:
             return 128 + signal.SIGINT
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
-    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs whole traces of what it raises anyway
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # Orbax logs whole traces of what it raises anyway
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "genlab" / "programs"))

@@ -1,59 +1,221 @@
 """A trained model from nothing but its run folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, PyTree
 
 from genlab.errors import Invalid, require
-from genlab.kernels.random import example_keys
-from genlab.methods.game import Networks
+from genlab.kernels.annealing import log_mean
+from genlab.kernels.random import Keys, example_keys, fold
+from genlab.methods.game import Encoding, Likelihood, Method, Networks, Unnormalised
+from genlab.methods.importance import bounds
 from genlab.track.folder import RunFolder
 from genlab.train import spmd
 from genlab.train.checkpoint import Checkpoints, abstract
 from genlab.train.config import Config, from_dict, read
 from genlab.train.state import Game, TrainState, stream
 
-CHUNK = 256  # examples per call; always as many, so that an example does not depend on how many are asked for
+CHUNK = 256  # examples per call; samples always as many, so that one does not depend on how many are asked for
+FEW = 16  # examples per call where no more are given, so that one costs little
+RUNS = 128  # of annealed importance sampling
+
+Labels = int | Sequence[int] | Int[np.ndarray, " n"] | None
+Latents = Float[np.ndarray, "n latent"]
+Data = Float[np.ndarray, "n *shape"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A trained model: its configuration, the shape of its data, and the weights of one checkpoint."""
+    """A trained model: its configuration, the shape of its data, and the weights of one checkpoint.
+
+    Arrays of NumPy go in and come out, images in [-1, 1], any number of them; they are worked through in chunks of few
+    sizes, each of which is compiled once. Labels are one class for all examples or one for each, counted from 0.
+
+    Whatever cannot be done raises `Invalid`: a method that does not encode, labels of a method that takes none.
+    """
 
     config: Config
     shape: tuple[int, ...]  # (h, w, c) of images, (2,) of points
     game: Game
     state: TrainState
     ema: bool
+    classes: tuple[str, ...] = ()  # names of the data's classes
 
-    def chunks(self, n: int, seed: int) -> Iterator[Float[np.ndarray, "chunk *shape"]]:
-        """`n` samples in chunks: images in [-1, 1], or points. Sample i depends on the seed and i alone."""
+    @property
+    def method(self) -> Method:
+        """What was trained."""
+        return self.game.method
 
-        @jax.jit
-        def draw(networks_state: TrainState, index: Array) -> Float[Array, "chunk *shape"]:
-            networks: Networks = self.game.samplers(networks_state, ema=self.ema)
-            return self.game.method.sample(networks, example_keys(stream(seed, "sample"), index))
+    @property
+    def gaussian(self) -> bool:
+        """Whether latents are drawn from N(0, I)."""
+        return type(self.method).prior is Method.prior
 
-        for start in range(0, n, CHUNK):
-            drawn = draw(self.state, jnp.arange(start, start + CHUNK))
-            yield np.asarray(drawn)[: n - start]
+    @property
+    def conditional(self) -> bool:
+        """Whether examples are of a class that is given."""
+        return getattr(self.method, "classes", 0) > 0
 
-    def sample(self, n: int, seed: int = 0) -> Float[np.ndarray, "n *shape"]:
-        """`n` samples at once; see `chunks`."""
+    @property
+    def encodes(self) -> bool:
+        """Whether examples have latents that the method finds."""
+        return isinstance(self.method, Encoding)
+
+    def networks(self, state: TrainState) -> Networks:
+        """All networks in evaluation mode, traced; averaged weights for those that have them, if `ema`."""
+        return self.game.merge(state.params, state.stats, train=False) | self.game.samplers(state, ema=self.ema)
+
+    def sample(self, n: int, seed: int = 0, labels: Labels = None, start: int = 0) -> Data:
+        """`n` samples, from number `start` on. Sample i depends on the seed, i and its label alone.
+
+        A conditional method without labels draws them too, all classes alike.
+        """
         require(n >= 1, "n", n, "at least 1")
-        return np.concatenate(list(self.chunks(n, seed)))
+        rows = self._labelled({"index": np.arange(start, start + n)}, labels)
+        return self._over(_sample, rows, CHUNK, {"key": stream(seed, "sample")})
+
+    def prior(self, n: int, seed: int = 0, start: int = 0) -> Latents:
+        """The latents of these samples, where a method draws no more than a latent and its label."""
+        require(n >= 1, "n", n, "at least 1")
+        return self._over(_prior, {"index": np.arange(start, start + n)}, CHUNK, {"key": stream(seed, "sample")})
+
+    def decode(self, z: Latents, labels: Labels = None) -> Data:
+        """The examples of latents."""
+        z = np.asarray(z, np.float32)
+        fits = z.ndim == 2 and z.shape[1] == self.method.latent
+        require(fits, "z", z.shape, f"the shape (n, {self.method.latent})")
+        return self._over(_decode, self._labelled({"z": z}, labels, needed=True))
+
+    def decoder(self, label: int | None = None) -> Callable[[Float[Array, "b latent"]], Float[Array, "b *shape"]]:
+        """The decoder as a function of JAX arrays, to differentiate; it may be an argument of a jitted function."""
+        labels = None if label is None else int(self._labelled({"z": np.zeros(1)}, label, needed=True)["label"][0])
+        return jax.tree_util.Partial(self._decode_traced, self.state, labels)
+
+    def _decode_traced(self, state: TrainState, label: Any, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
+        labels = {} if label is None else {"label": jnp.full(len(z), label)}
+        return _decode(self.method, self.game.samplers(state, ema=self.ema), {}, {"z": z} | labels)
+
+    def encode(self, x: Data, labels: Labels = None) -> Latents:
+        """The latents of examples: the means of a posterior, where there is one."""
+        return self._over(_encode, self._examples("encode", x, labels, Encoding))
+
+    def reconstruct(self, x: Data, labels: Labels = None) -> Data:
+        """The examples of the latents of examples."""
+        return self._over(_reconstruct, self._examples("reconstruct", x, labels, Encoding))
+
+    def log_likelihood(self, x: Data, k: int = 100, seed: int = 0, labels: Labels = None) -> Float[np.ndarray, " n"]:
+        """log p(x) in nats, bounded from below by `k` draws of the posterior, Burda et al. (2016), eq. 8.
+
+        Of densities of pixels in [-1, 1], and of Bernoulli likelihoods. Example i depends on the seed and i alone. A
+        constant that is not known is estimated once, see `log_partition`.
+        """
+        require(k >= 1, "k", k, "at least 1")
+        rows = self._examples("log_likelihood", x, labels, Likelihood | Unnormalised)
+        found = self._over(_bound, rows, given={"key": stream(seed, "inference"), "draws": np.int32(k)})
+        return found - np.float32(self.log_partition[0] if isinstance(self.method, Unnormalised) else 0)
+
+    @cached_property
+    def log_partition(self) -> tuple[float, float]:
+        """log Z of a density that is known up to Z, and its standard error, by annealed importance sampling."""
+        if not isinstance(self.method, Unnormalised):
+            raise Invalid(f"log_partition: {type(self.method).__name__} has none")
+        logs = self._over(_log_partition, {"index": np.arange(RUNS)}, RUNS, {"key": stream(0, "inference")})
+        value, error = log_mean(jnp.asarray(logs))
+        return float(value), float(error)
+
+    def _examples(self, wish: str, x: Data, labels: Labels, kind: Any) -> dict[str, np.ndarray]:
+        """Examples, their places and labels, for a method that must be of a kind."""
+        if not isinstance(self.method, kind):
+            lacks = "no encoder" if kind is Encoding else "no likelihood"
+            raise Invalid(f"{wish}: {type(self.method).__name__} has {lacks}")
+        x = np.asarray(x, np.float32)
+        require(x.shape[1:] == self.shape, "x", x.shape, f"the shape (n, {', '.join(map(str, self.shape))})")
+        return self._labelled({"x": x, "index": np.arange(len(x))}, labels, needed=True)
+
+    def _labelled(self, rows: dict[str, np.ndarray], labels: Labels, needed: bool = False) -> dict[str, np.ndarray]:
+        """Rows with their labels, where there are labels."""
+        name, classes = type(self.method).__name__, getattr(self.method, "classes", 0)
+        if labels is None:
+            require(not (needed and classes), "labels", None, f"enough for {name}; it has {classes} classes")
+            return rows
+        require(classes > 0, "labels", labels, f"possible: {name} was not trained with labels")
+        n, label = len(next(iter(rows.values()))), np.asarray(labels)
+        fits = label.dtype.kind in "iu" and label.shape in ((), (n,)) and set(label.flat) <= set(range(classes))
+        require(fits, "labels", labels, f"one class from 0 to {classes - 1}, or one for each of {n}")
+        return rows | {"label": np.broadcast_to(label, (n,)).astype(np.int32)}
+
+    def _over(self, f: "Rows", rows: dict[str, np.ndarray], size: int = 0, given: PyTree = None) -> np.ndarray:
+        """`f` of all rows, `size` at a time or as suits their number; the last row fills up the last chunk."""
+        n = len(next(iter(rows.values())))
+        require(n >= 1, "examples", n, "at least 1")
+        size, found = size or (FEW if n <= FEW else CHUNK), []
+        for start in range(0, n, size):
+            place = np.minimum(np.arange(start, start + size), n - 1)
+            chunk = {name: values[place] for name, values in rows.items()}
+            found.append(np.asarray(self._compiled(f, self.state, given or {}, chunk))[: n - start])
+        return np.concatenate(found)
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Array]:
+        """One program for each function and shape of its rows."""
+        return jax.jit(
+            lambda f, state, given, rows: f(self.method, self.networks(state), given, rows), static_argnums=0
+        )
+
+
+Rows = Callable[[Any, Networks, dict[str, Any], dict[str, Any]], Array]
+
+
+def _keys(given: dict[str, Any], rows: dict[str, Any]) -> Keys:
+    return example_keys(given["key"], rows["index"])
+
+
+def _label(rows: dict[str, Any]) -> dict[str, Any]:
+    """The argument `labels` of those that have some."""
+    return {"labels": rows["label"]} if "label" in rows else {}
+
+
+def _sample(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.sample(networks, _keys(given, rows), **_label(rows))
+
+
+def _prior(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.prior(networks, _keys(given, rows))
+
+
+def _decode(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.decode(networks, rows["z"], **_label(rows))
+
+
+def _encode(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.encode(networks, rows["x"], **_label(rows))
+
+
+def _reconstruct(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.reconstruct(networks, rows["x"], **_label(rows))
+
+
+def _bound(method: Likelihood | Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
+    keys = fold(_keys(given, rows), 1)
+    return bounds(method, networks, rows["x"], keys, given["draws"], **_label(rows))["bound"]
+
+
+def _log_partition(method: Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
+    return method.log_partition(networks, fold(_keys(given, rows), 1))
 
 
 def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Model:
     """The model trained in `run_dir`, at its newest checkpoint or at `step`, with averaged or with last weights.
 
     Raises:
-        Invalid: the folder holds no run, or no such checkpoint.
+        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
     """
     folder = RunFolder.open(run_dir)
     written = read(folder.config)
@@ -66,4 +228,4 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
             wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
             raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
         state = checkpoints.load(steps[-1] if step is None else step, like)
-    return Model(config, shape, game, state, ema)
+    return Model(config, shape, game, state, ema, tuple(written["classes"]))

@@ -1,0 +1,199 @@
+"""A model from its run folder: what it makes of arrays of any length, and what it refuses."""
+
+import dataclasses
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import genlab
+from genlab.errors import Invalid
+from genlab.evaluate import inference
+from genlab.kernels.random import example_keys, fold, uniform
+from genlab.methods.game import Method, Player
+from genlab.methods.vae import VAE
+from genlab.train.loop import train
+from genlab.train.model import CHUNK, FEW, Model
+from genlab.train.state import Game, stream
+
+SHAPE = (8, 8, 1)
+IMAGES = np.random.default_rng(0).integers(0, 256, (CHUNK + 5, *SHAPE), np.uint8)
+X = (IMAGES / 127.5 - 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Shown(Method):
+    """Decodes to a picture of the latent's first number plus the label."""
+
+    sampling: ClassVar[tuple[str, ...]] = ("nothing",)
+    monitor: ClassVar[str] = "none"
+    latent: int = 2
+    classes: int = 4
+
+    def networks(self, shape, rngs):
+        return {"nothing": nnx.Linear(1, 1, rngs=rngs)}
+
+    def players(self):
+        return (Player("model", ("nothing",), lambda *_: (jnp.zeros(()), {}), VAE().optimizer),)
+
+    def decode(self, networks, z, labels=None):
+        return jnp.broadcast_to((z[:, 0] + labels)[:, None, None, None], (len(z), *SHAPE))
+
+    def sample(self, networks, keys, labels=None):
+        labels = (uniform(fold(keys, 7)) * self.classes).astype(jnp.int32) if labels is None else labels
+        return self.decode(networks, self.prior(networks, keys), labels)
+
+
+@pytest.fixture
+def model(tiny):
+    """`model("vae")`, or of a method: with first weights, of which the averaged ones differ."""
+
+    def make(wish):
+        config = tiny(wish) if isinstance(wish, str) else dataclasses.replace(tiny("vae"), method=wish)
+        game = Game(config.method, SHAPE, 0, 1)
+        state = game.init()
+        state = dataclasses.replace(state, ema=jax.tree.map(lambda a: 1.5 * a, state.ema))
+        return Model(config, SHAPE, game, state, True, tuple("abcd"))
+
+    return make
+
+
+@pytest.mark.parametrize("n", [1, FEW + 1, CHUNK + 3])
+def test_any_number_of_rows_is_the_methods_own(model, n):
+    vae = model("vae")
+    networks = vae.game.samplers(vae.state, ema=True)
+    z = np.random.default_rng(1).normal(size=(n, vae.method.latent)).astype(np.float32)
+    found = vae.decode(z), vae.encode(X[:n]), vae.reconstruct(X[:n])
+    methods = vae.method.decode, vae.method.encode, vae.method.reconstruct
+    for rows, f, given in zip(found, methods, (z, X[:n], X[:n]), strict=True):
+        assert isinstance(rows, np.ndarray)
+        np.testing.assert_allclose(rows, f(networks, jnp.asarray(given)), atol=1e-5)
+
+
+def test_samples_are_decoded_latents_whatever_their_number(model):
+    """Bit for bit: from any first one, and as many as asked for."""
+    gan = model("wgan_gp")
+    all_of_them = gan.sample(CHUNK + 9, seed=3)
+    np.testing.assert_array_equal(gan.sample(7, seed=3, start=CHUNK), all_of_them[CHUNK : CHUNK + 7])
+    np.testing.assert_array_equal(gan.prior(7, seed=3, start=CHUNK), gan.prior(CHUNK + 9, seed=3)[CHUNK : CHUNK + 7])
+    np.testing.assert_allclose(gan.decode(gan.prior(9, seed=3)), all_of_them[:9], atol=1e-6)
+    expected = jax.random.normal(example_keys(stream(3, "sample"), jnp.arange(9))[4], (gan.method.latent,))
+    np.testing.assert_array_equal(gan.prior(9, seed=3)[4], expected)
+    assert abs(all_of_them[:9] - dataclasses.replace(gan, ema=False).sample(9, seed=3)).max() > 1e-3
+
+
+def test_a_shape_is_compiled_once(model):
+    vae = model("vae")
+    for n in (1, 3, CHUNK, CHUNK + 1):
+        vae.sample(n, seed=n)
+    assert vae._compiled._cache_size() == 1
+    for n in (1, 2, FEW, FEW + 1, CHUNK + 1):
+        vae.encode(X[:n])
+    assert vae._compiled._cache_size() == 3
+    for k in (1, 5):
+        vae.log_likelihood(X[:2], k)
+    assert vae._compiled._cache_size() == 4
+    traced = []
+
+    @jax.jit
+    def twice(decode, z):
+        traced.append(1)
+        return 2 * decode(z)
+
+    z = vae.prior(3)
+    for _ in range(2):
+        np.testing.assert_allclose(twice(vae.decoder(), z), 2 * vae.decode(z), atol=1e-5)
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize("preset", ["vae", "rbm"])
+def test_likelihoods_are_those_of_evaluation(model, preset):
+    """With the same draws; log Z is taken out where there is one."""
+    found = model(preset).log_likelihood(X[:20], k=3)
+    assert found.shape == (20,)
+    scores = inference.likelihood(model(preset), IMAGES[:20], 3)
+    np.testing.assert_allclose(found.mean(), scores["log_likelihood"], rtol=1e-5)
+    np.testing.assert_allclose(found.std(ddof=1) / np.sqrt(20), scores["log_likelihood_error"], rtol=1e-3)
+
+
+def test_more_draws_tighten_the_bound(model):
+    """Burda et al. (2016), theorem 1, in the mean over examples."""
+    vae = model("vae")
+    few, many = (vae.log_likelihood(X[:100], k).mean() for k in (1, 50))
+    assert few < many
+
+
+def test_labels_reach_the_method(model):
+    shown = model(Shown())
+    z = np.array([[0.5, 0], [0.25, 0], [0, 0]], np.float32)
+    np.testing.assert_array_equal(shown.decode(z, np.array([3, 0, 1]))[:, 0, 0, 0], [3.5, 0.25, 1])
+    np.testing.assert_array_equal(shown.decode(z, 2)[:, 0, 0, 0], [2.5, 2.25, 2])
+    np.testing.assert_array_equal(jax.jit(lambda f, z: f(z))(shown.decoder(2), z)[:, 0, 0, 0], [2.5, 2.25, 2])
+    label = np.arange(6) % 4
+    np.testing.assert_array_equal(
+        shown.sample(6, 1, label, start=2)[:, 0, 0, 0], shown.prior(6, 1, 2)[:, 0] + label.astype(np.float32)
+    )
+    drawn = np.round(shown.sample(400, 1)[:, 0, 0, 0] - shown.prior(400, 1)[:, 0])
+    assert (np.bincount(drawn.astype(int)) > 60).all()
+
+
+def test_what_cannot_be_is_said_in_one_line(model):
+    gan, shown, vae = model("gan"), model(Shown()), model("vae")
+    z = np.zeros((3, 2), np.float32)
+    for message, call in (
+        ("encode: GAN has no encoder", lambda: gan.encode(X)),
+        ("reconstruct: GAN has no encoder", lambda: gan.reconstruct(X)),
+        ("log_likelihood: GAN has no likelihood", lambda: gan.log_likelihood(X)),
+        ("log_partition: VAE has none", lambda: vae.log_partition),
+        ("labels: 3 is not possible: GAN was not trained with labels", lambda: gan.sample(2, labels=3)),
+        ("labels: 4 is not one class from 0 to 3", lambda: shown.sample(2, labels=4)),
+        ("labels: -1 is not one class", lambda: shown.decoder(-1)),
+        (r"labels: \[0, 1\] is not one class .* or one for each of 3", lambda: shown.decode(z, [0, 1])),
+        ("labels: None is not enough for Shown; it has 4 classes", lambda: shown.decode(z)),
+        (r"z: \(3, 2\) is not the shape \(n, 16\)", lambda: vae.decode(z)),
+        (r"x: .* is not the shape \(n, 8, 8, 1\)", lambda: vae.encode(X[:, :4])),
+        ("n: 0 is not at least 1", lambda: vae.sample(0)),
+        ("k: 0 is not at least 1", lambda: vae.log_likelihood(X, 0)),
+    ):
+        with pytest.raises(Invalid, match=message) as error:
+            call()
+        assert "\n" not in str(error.value)
+
+
+def test_a_run_folder_is_all_it_needs(tiny, tmp_path):
+    train(tiny("vae", steps=4), tmp_path)
+    vae = genlab.load(tmp_path)
+    assert (vae.shape, int(vae.state.step), len(vae.classes)) == (SHAPE, 4, 10)
+    assert int(genlab.load(tmp_path, step=2).state.step) == 2
+    assert (genlab.load(tmp_path, ema=False).sample(2) != vae.sample(2)).any()
+    assert vae.gaussian and vae.encodes and not vae.conditional
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        genlab.lod  # noqa: B018
+
+
+def test_a_checkpoint_that_is_cut_short_or_of_another_make_is_named(tiny, tmp_path):
+    train(tiny("vae"), tmp_path / "a")
+    config = tmp_path / "a" / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"width": 8', '"width": 16'))
+    with pytest.raises(Invalid, match="checkpoints: that of step 2 cannot be read") as error:
+        genlab.load(tmp_path / "a")
+    assert "\n" not in str(error.value)
+    config.write_text(text)
+    for file in (tmp_path / "a" / "checkpoints" / "2").rglob("*"):
+        if file.is_file() and file.stat().st_size > 500:
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(Invalid, match="checkpoints: ") as error:
+        genlab.load(tmp_path / "a")
+    assert "\n" not in str(error.value)
+
+
+def test_importing_the_package_is_light():
+    code = "import genlab, sys; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
