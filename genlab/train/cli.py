@@ -129,10 +129,14 @@ def main(command: Callable[[list[str]], None]) -> None:
     def guarded() -> int:
         try:
             command(sys.argv[1:])
+            sys.stdout.flush()
             return 0
         except Invalid as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except BrokenPipeError:  # whoever read the output has gone, as `| head` does; nothing is left to flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
         except (Stopped, OSError) as error:
             print(f"stopped: {error}", file=sys.stderr)
             return 1

@@ -180,3 +180,13 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path, monkeypatch):
     assert done.returncode == 0
     assert "train.steps = 7\n" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_is_no_fault(environment):
+    """As in `--dry-run | head -1`."""
+    asked = [sys.executable, "scripts/train.py", "--config", "wgan_gp", "--dry-run"]
+    process = subprocess.Popen(asked, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), complaint) == (128 + signal.SIGPIPE, b"")
