@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from genlab.errors import Invalid
 from genlab.kernels.random import Keys, normal, uniform
@@ -115,6 +115,12 @@ def points(real: Points, fake: Float[Array, "..."], keys: Keys, spec: Penalty) -
             return real + spec.noise * normal(keys, real.shape[1:]).astype(real.dtype)
         case "mixed":
             return jnp.where(_per_example(uniform(keys), real) < 0.5, real, fake)
+
+
+def paired(values: Shaped[Array, "batch ..."], spec: Penalty) -> Shaped[Array, "points ..."]:
+    """What a real and a fake example at one place of the batch share, as their label, for each of the `points`."""
+    chosen = values[_spread(len(values), spec.share)] if spec.share < 1 else values
+    return jnp.concatenate([chosen, chosen]) if spec.where == "both" else chosen
 
 
 def cost(slope: Float[Array, " points"], spec: Penalty) -> Float[Array, " points"]:

@@ -13,7 +13,7 @@ from genlab.data.feed import Batch
 from genlab.kernels.penalty import histogram
 from genlab.kernels.random import Keys
 from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.network import Net, decoder
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,13 @@ class Adversarial(Method):
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         return {
-            "generator": decoder(self.generator, self.latent, shape, rngs),
-            self.opponent: encoder(getattr(self, self.opponent), shape, 1, rngs),
+            "generator": decoder(self.generator, self.latent, shape, rngs, self.classes),
+            self.opponent: self.make_opponent(shape, rngs),
         }
+
+    @abc.abstractmethod
+    def make_opponent(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Module:
+        """The opponent's network, fresh: (b, *shape) and labels to its values, (b, 1 or more), the first of them."""
 
     def pair(self, plays: int, real: bool = False, project: Callable | None = None) -> tuple[Player, ...]:
         """The opponent, `plays` times an iteration, and the generator; `real`: whether its loss sees real examples."""

@@ -161,6 +161,7 @@ class Likelihood(Encoding):
 
         Burda et al. (2016), eq. 8: the log of the mean of k exponentials bounds log p(x) from below, the tighter the
         larger k.
+        With labels y all of these are given y, and what is bounded is log p(x|y).
         """
 
 

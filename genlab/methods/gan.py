@@ -9,11 +9,11 @@ from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
 from genlab.errors import require
-from genlab.kernels.penalty import Penalty, gradient_penalty
+from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import Keys, fold
 from genlab.losses import adversarial
-from genlab.methods.adversarial import Adversarial, slope_metrics
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.labelled import Labelled
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
@@ -21,7 +21,7 @@ Scores = Float[Array, " b"]
 
 
 @dataclass(frozen=True)
-class GAN(Adversarial):
+class GAN(Labelled):
     """A generator against a discriminator."""
 
     opponent: ClassVar[str] = "discriminator"
@@ -57,24 +57,26 @@ class GAN(Adversarial):
     def opponent_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0)))
-        scores = self._compared(self.score(networks, batch.x), self.score(networks, fake))
+        labels = self.given(batch)
+        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0), labels))
+        real, logits = self.judged(networks, batch.x, labels)
+        scores = self._compared(real, self.score(networks, fake, labels))
         loss = adversarial.LOSSES[self.loss].discriminator(*scores).mean()
-        metrics = {"accuracy": adversarial.accuracy(*scores, self.loss)}
+        loss, metrics = self.classified(loss, logits, labels, self.class_weight)
+        metrics |= {"accuracy": adversarial.accuracy(*scores, self.loss)}
         if not self.sloped:
             return loss, metrics
-        penalties, slopes = gradient_penalty(
-            lambda x: self.score(networks, x), batch.x, fake, fold(keys, 1), self.penalty, turn
-        )
-        penalty = penalties.mean()
-        return loss + penalty, metrics | {"penalty": penalty} | slope_metrics(slopes)
+        penalty, seen = self.penalise(networks, batch.x, fake, labels, fold(keys, 1), self.penalty, turn)
+        return loss + penalty, metrics | seen
 
     def generator_loss(
         self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        fake = self.score(networks, self.sample(networks, keys))
-        real = jnp.zeros_like(fake) if batch is None else self.score(networks, batch.x)  # only relativistic ones look
-        return adversarial.LOSSES[self.loss].generator(*self._compared(real, fake)).mean(), {}
+        labels = self.draw_labels(keys) if batch is None else self.given(batch)
+        fake, logits = self.judged(networks, self.sample(networks, keys, labels), labels)
+        real = jnp.zeros_like(fake) if batch is None else self.score(networks, batch.x, labels)  # for relativistic ones
+        loss = adversarial.LOSSES[self.loss].generator(*self._compared(real, fake)).mean()
+        return self.classified(loss, logits, labels, self.generator_class_weight)
 
     def _compared(self, real: Scores, fake: Scores) -> tuple[Scores, Scores]:
         """Relativistic average: each score less the mean of the other kind, over the whole batch."""

@@ -7,14 +7,18 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.losses.reconstruction import gaussian
+from genlab.methods.conditional import Conditional
 from genlab.methods.game import Networks
 from genlab.methods.posterior import Latents
 from genlab.methods.variational import Variational
 
 
 @dataclass(frozen=True)
-class Isotropic(Variational):
-    """p(z) = N(0, I)."""
+class Isotropic(Variational, Conditional):
+    """p(z) = N(0, I).
+
+    With classes p(x|z, y) and q(z|x, y) are of a class y, as in Sohn et al. (2015), and all bounds are of log p(x|y).
+    """
 
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "observation")
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
-from genlab.methods.game import Metrics, Networks, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Turn
 from genlab.methods.isotropic import Isotropic
 
 
@@ -29,15 +29,18 @@ class IWAE(Isotropic):
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         """Eq. 8, and its own gradient, in which every latent counts by the share of its weight."""
-        weights = self.log_weights(networks, batch.x, keys)
+        weights = self.log_weights(networks, batch.x, keys, self.given(batch))
         bound = jax.nn.logsumexp(weights, axis=1) - jnp.log(self.k)
         shares = jax.lax.stop_gradient(jax.nn.softmax(weights, axis=1))
         effective = 1 / jnp.square(shares).sum(1)  # Kish's effective number of samples
         return -bound.mean(), {"elbo": weights.mean(), "effective_samples": effective.mean()}
 
-    def log_weights(self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys) -> Float[Array, "b k"]:
+    def log_weights(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, "b k"]:
         """The log importance weights of k latents per example; each example is encoded once."""
-        mean, log_variance = self.posterior(networks, x)
+        mean, log_variance = self.posterior(networks, x, labels)
         drawn = jax.vmap(lambda key: jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(self.k)))(keys)
         x, mean, log_variance = (jnp.repeat(a, self.k, axis=0) for a in (x, mean, log_variance))
-        return self.weigh(networks, x, mean, log_variance, drawn.reshape(-1)).reshape(-1, self.k)
+        labels = None if labels is None else jnp.repeat(labels, self.k)
+        return self.weigh(networks, x, mean, log_variance, drawn.reshape(-1), labels).reshape(-1, self.k)

@@ -80,8 +80,8 @@ class Probabilistic(Coder, Likelihood):
         bits = self.likelihood == "bernoulli"
         require(len(shape) == 3 or not bits, "method.likelihood", self.likelihood, "for points: use gaussian")
         return {
-            "encoder": encoder(self.encoder, shape, features, rngs),
-            "decoder": decoder(self.decoder, code, shape, rngs),
+            "encoder": encoder(self.encoder, shape, features, rngs, self.classes),
+            "decoder": decoder(self.decoder, code, shape, rngs, self.classes),
             "observation": Bernoulli() if bits else Gaussian(self.scale, self.learn_scale),
         }
 

@@ -29,8 +29,9 @@ class VAE(Isotropic, Annealed):
         require(self.free_bits >= 0, "free_bits", self.free_bits, "at least 0")
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        mean, log_variance = self.posterior(networks, batch.x)
-        distortion = self.distortion(networks, batch.x, self.draw(mean, log_variance, keys))
+        labels = self.given(batch)
+        mean, log_variance = self.posterior(networks, batch.x, labels)
+        distortion = self.distortion(networks, batch.x, self.draw(mean, log_variance, keys), labels)
         kl = kl_normal(mean, log_variance)
         loss = distortion.mean() + self.weight(turn) * self._charged(kl)
         return loss, self.bound(networks, distortion, kl.sum(1))

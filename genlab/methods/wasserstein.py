@@ -12,13 +12,14 @@ from genlab.errors import require
 from genlab.kernels.penalty import gradient_norm
 from genlab.kernels.random import Keys
 from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
-from genlab.methods.adversarial import Adversarial, slope_metrics
-from genlab.methods.game import Metrics, Networks, Optimizer, Turn
+from genlab.methods.adversarial import slope_metrics
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Turn
+from genlab.methods.labelled import Data, Labelled
 from genlab.nn.network import Net
 
 
 @dataclass(frozen=True)
-class Wasserstein(Adversarial):
+class Wasserstein(Labelled):
     """A generator against a critic."""
 
     opponent: ClassVar[str] = "critic"
@@ -38,21 +39,31 @@ class Wasserstein(Adversarial):
         require(self.critic.norm != "batch", "critic.norm", self.critic.norm, per_example)
 
     def distance(
-        self, networks: Networks, real: Float[Array, "b *shape"], fake: Float[Array, "b *shape"]
+        self, networks: Networks, real: Data, fake: Data, labels: Labels = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        """E[D(fake)] - E[D(real)], to be minimised; as metrics, its negative and the slopes at both kinds of points."""
+        """E[D(fake)] - E[D(real)], and what guessing the real ones' classes costs if the critic does, to be minimised.
 
-        def apart(x: Float[Array, "two_b *shape"]) -> Float[Array, ""]:
-            real, fake = jnp.split(self.score(networks, x), 2)
-            return wasserstein_critic(real, fake).mean()
+        As metrics, the negative of the first and the slopes at both kinds of points, which share their labels.
+        """
+        twice = None if labels is None else jnp.concatenate([labels, labels])
 
-        value, gradient = jax.value_and_grad(apart)(jnp.concatenate([real, fake]))  # one pass for both
+        def apart(x: Float[Array, "two_b *shape"]) -> tuple[Float[Array, ""], Float[Array, "b classes"]]:
+            values, logits = self.judged(networks, x, twice)
+            real, fake = jnp.split(values, 2)
+            return wasserstein_critic(real, fake).mean(), logits[: len(real)]
+
+        both = jnp.concatenate([real, fake])
+        (value, logits), gradient = jax.value_and_grad(apart, has_aux=True)(both)  # one pass for both
         # The update takes the same gradient down to the first layer, and XLA computes it once; each example's is
         # its slope, over the batch size.
         slopes = jnp.split(len(fake) * gradient_norm(jax.lax.stop_gradient(gradient)), 2)
-        return value, {"wasserstein": -value} | slope_metrics(slopes[0], "_real") | slope_metrics(slopes[1], "_fake")
+        loss, metrics = self.classified(value, logits, labels, self.class_weight)
+        metrics |= {"wasserstein": -value}
+        return loss, metrics | slope_metrics(slopes[0], "_real") | slope_metrics(slopes[1], "_fake")
 
     def generator_loss(
         self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        return wasserstein_generator(self.score(networks, self.sample(networks, keys))).mean(), {}
+        labels = self.draw_labels(keys)
+        values, logits = self.judged(networks, self.sample(networks, keys, labels), labels)
+        return self.classified(wasserstein_generator(values).mean(), logits, labels, self.generator_class_weight)

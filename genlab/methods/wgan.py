@@ -32,4 +32,5 @@ class WGAN(Wasserstein):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """Algorithm 1, line 5; line 7 clips after the update."""
-        return self.distance(networks, batch.x, jax.lax.stop_gradient(self.sample(networks, keys)))
+        labels = self.given(batch)
+        return self.distance(networks, batch.x, jax.lax.stop_gradient(self.sample(networks, keys, labels)), labels)

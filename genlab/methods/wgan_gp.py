@@ -6,9 +6,8 @@ import jax
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.kernels.penalty import Penalty, gradient_penalty
+from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import Keys, fold
-from genlab.methods.adversarial import slope_metrics
 from genlab.methods.game import Metrics, Networks, Player, Turn
 from genlab.methods.wasserstein import Wasserstein
 
@@ -31,10 +30,8 @@ class WGANGP(Wasserstein):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """Eq. 3: E[D(fake)] - E[D(real)] + penalty, one loss and so one update."""
-        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0)))
-        value, metrics = self.distance(networks, batch.x, fake)
-        penalties, slopes = gradient_penalty(
-            lambda x: self.score(networks, x), batch.x, fake, fold(keys, 1), self.penalty, turn
-        )
-        penalty = penalties.mean()
-        return value + penalty, metrics | {"penalty": penalty} | slope_metrics(slopes)
+        labels = self.given(batch)
+        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0), labels))
+        value, metrics = self.distance(networks, batch.x, fake, labels)
+        penalty, seen = self.penalise(networks, batch.x, fake, labels, fold(keys, 1), self.penalty, turn)
+        return value + penalty, metrics | seen

@@ -54,7 +54,7 @@ class Network(nnx.Module):
         self.compute = compute
 
     def __call__(self, x: Float[Array, "b ..."], labels: Int[Array, " b"] | None = None) -> Float[Array, "b ..."]:
-        """Labels are of no concern here: see `conditional.Labelled`."""
+        """Labels are of no concern here: see `conditional.Informed`."""
         if self.compute == "float32":
             return self.forward(x)
         return self.forward(x.astype(self.compute)).astype(jnp.float32)

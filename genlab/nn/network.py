@@ -1,5 +1,6 @@
 """What a network is made of, and the two ways to use it: as an encoder and as a decoder."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,7 @@ from flax import nnx
 
 from genlab.errors import require
 from genlab.nn import dcgan, mlp, resnet
+from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, gives_one, is_batch_norm
 
 Compute = Literal["float32", "bfloat16"]
 BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
@@ -44,21 +46,47 @@ def _check(net: Net, shape: tuple[int, ...]) -> None:
         require(shape[0] % 2 == 0, "backbone", net.backbone, f"for images of {shape[0]} pixels: it halves even sides")
 
 
-def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs) -> nnx.Module:
+def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs, classes: int = 0) -> nnx.Module:
     """A module (b, *shape) -> (b, features), linear at the output: encoders, discriminators, critics.
+
+    With classes it takes labels as well, which an mlp sees as one-hot beside its input and others as planes of it.
 
     Raises:
         Invalid: the backbone cannot read data of this shape.
     """
     _check(net, shape)
-    return BACKBONES[net.backbone].Encoder(net, shape, features, rngs=rngs)
+    make = BACKBONES[net.backbone].Encoder
+    if not classes:
+        return make(net, shape, features, rngs=rngs)
+    flat = net.backbone == "mlp"
+    *sides, channels = (math.prod(shape),) if flat else shape
+    return Informed(make(net, (*sides, channels + classes), features, rngs=rngs), classes, flat)
 
 
-def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Module:
+def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) -> nnx.Module:
+    """A module (b, *shape) and labels -> (b, 1): the projection discriminator.
+
+    Raises:
+        Invalid: the backbone cannot read data of this shape.
+    """
+    network = encoder(net, shape, 1, rngs)
+    exchange(network, gives_one, lambda output: Projection(len(output.kernel[...]), classes, rngs=rngs), last=True)
+    return Informed(network)
+
+
+def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int = 0) -> nnx.Module:
     """A module (b, latent) -> (b, *shape), linear at the output: decoders, generators.
+
+    With classes it takes labels as well: its batch norms have a scale and shift for each class, as in the official
+    WGAN-GP code; without batch norm they are one-hot beside the latent.
 
     Raises:
         Invalid: the backbone cannot write data of this shape.
     """
     _check(net, shape)
-    return BACKBONES[net.backbone].Decoder(net, latent, shape, rngs=rngs)
+    make, beside = BACKBONES[net.backbone].Decoder, 0 if net.norm == "batch" else classes
+    network = make(net, latent + beside, shape, rngs=rngs)
+    if not classes:
+        return network
+    exchange(network, is_batch_norm, lambda norm: ClassBatchNorm(norm.num_features, classes, rngs=rngs))
+    return Informed(network, beside)
