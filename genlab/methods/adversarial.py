@@ -10,7 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.kernels.penalty import histogram
+from genlab.errors import require
+from genlab.kernels.penalty import Penalty, histogram
 from genlab.kernels.random import Keys
 from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
 from genlab.nn.network import Net, decoder
@@ -77,3 +78,13 @@ def slope_metrics(slopes: Float[Array, " b"], at: str = "") -> Metrics:
         f"slope_std{at}": jnp.sqrt(batch_mean(jnp.square(slopes - batch_mean(slopes)))),
         f"slopes{at}": histogram(slopes),
     }
+
+
+def check_dropout(net: Net, penalty: Penalty) -> None:
+    """That a penalty sees the same units of an example's as the loss does.
+
+    Raises:
+        Invalid: it looks at a share of the batch, while units are dropped by an example's place in it.
+    """
+    whole = "1: dropout goes by an example's place in the whole batch; use share 1, or no dropout in what is penalised"
+    require(penalty.share == 1 or not net.dropout, "penalty.share", penalty.share, whole)

@@ -12,6 +12,7 @@ from genlab.errors import require
 from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import Keys, fold
 from genlab.losses import adversarial
+from genlab.methods.adversarial import check_dropout
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
 from genlab.methods.labelled import Labelled
 from genlab.nn.layers import AXIS
@@ -46,6 +47,7 @@ class GAN(Labelled):
         per_example = "allowed under a gradient penalty: batch norm couples the examples of a batch; use layer or none"
         free = not self.sloped or self.discriminator.norm != "batch"
         require(free, "discriminator.norm", self.discriminator.norm, per_example)
+        check_dropout(self.discriminator, self.penalty)
 
     @property
     def sloped(self) -> tuple[str, ...]:

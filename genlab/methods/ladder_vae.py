@@ -16,8 +16,9 @@ from genlab.losses.reconstruction import gaussian
 from genlab.methods.annealed import Annealed
 from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.methods.probabilistic import Probabilistic
-from genlab.nn.layers import ACTIVATIONS, Linear, glorot
-from genlab.nn.network import Net, encoder
+from genlab.nn.initialisers import glorot
+from genlab.nn.layers import ACTIVATIONS, Linear
+from genlab.nn.network import Net, encoder, finish
 
 Latents = Float[Array, "b latent"]  # of all layers
 Part = Float[Array, "b _"]  # of one
@@ -65,7 +66,8 @@ class Ladder(nnx.Module):
     def __init__(self, net: Net, layers: tuple[int, ...], *, rngs: nnx.Rngs):
         self.activation = ACTIVATIONS[net.activation]
         self.ups = nnx.List([encoder(net, (net.width,), net.width, rngs) for _ in layers[1:]])
-        self.seen = nnx.List([Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers])
+        heads = [Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers]
+        self.seen = nnx.List([finish(head, net, rngs) for head in heads])
         self.downs = nnx.List([encoder(net, (b,), 2 * a, rngs) for a, b in zip(layers[:-1], layers[1:], strict=True)])
 
     def up(self, features: Float[Array, "b features"]) -> list[Normal]:

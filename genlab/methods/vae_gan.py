@@ -17,8 +17,9 @@ from genlab.losses.reconstruction import gaussian
 from genlab.methods.autoencoder import Autoencoder
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
 from genlab.methods.posterior import Posterior
-from genlab.nn.layers import ACTIVATIONS, Linear, glorot
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.initialisers import glorot
+from genlab.nn.layers import ACTIVATIONS, Linear
+from genlab.nn.network import Net, decoder, encoder, finish
 
 Data = Float[Array, "b *shape"]
 
@@ -29,7 +30,7 @@ class Discriminator(nnx.Module):
     def __init__(self, net: Net, shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         self.trunk = encoder(net, shape, features, rngs)
         self.activation = ACTIVATIONS[net.activation]
-        self.output = Linear(features, 1, init=glorot, rngs=rngs)
+        self.output = finish(Linear(features, 1, init=glorot, rngs=rngs), net, rngs)
 
     def __call__(self, x: Data) -> tuple[Float[Array, "b features"], Float[Array, " b"]]:
         """Features and logits."""

@@ -43,6 +43,8 @@ class Vamp(Variational, Annealed):
         require(self.components >= 1, "components", self.components, "at least 1")
         mixed = "allowed: batch norm would mix the pseudo-inputs with the data; use layer or none"
         require(self.encoder.norm != "batch", "encoder.norm", self.encoder.norm, mixed)
+        apart = "0: dropout goes by an example's place in the batch, where pseudo-inputs have none"
+        require(not self.encoder.dropout, "encoder.dropout", self.encoder.dropout, apart)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         core = self.core(shape, 2 * self.latent, self.latent, rngs)

@@ -1,4 +1,4 @@
-"""The Wasserstein GAN of Arjovsky et al. (2017), whose critic's weights are clipped."""
+"""The Wasserstein GAN of Arjovsky et al. (2017), its critic's weights clipped or divided by their spectral norms."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,17 +16,29 @@ from genlab.methods.wasserstein import Wasserstein
 
 @dataclass(frozen=True)
 class WGAN(Wasserstein):
-    """Wasserstein GAN with weight clipping."""
+    """Wasserstein GAN with weight clipping, or with spectral norm (critic.spectral, clip 0).
+
+    Miyato et al. (2018), section 2.1: layers of spectral norm 1 and activations of slope at most 1 make the critic
+    1-Lipschitz. A convolution's matrix bounds its slope only up to a factor, and residual and attention blocks add to
+    it, so there some constant takes the place of 1.
+    """
 
     clip: float = 0.01
-    """Every parameter of the critic stays in [-clip, clip]."""
+    """Every parameter of the critic stays in [-clip, clip]; 0 leaves them, as spectral norm wants."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.clip > 0, "clip", self.clip, "above 0")
+        if self.critic.spectral:
+            scale = "0: under critic.spectral, which divides by the size of the weights, clipping bounds nothing"
+            require(self.clip == 0, "clip", self.clip, scale)
+            plain = "none: other norms divide by the spread of the units, and no spectral norm bounds the slope"
+            require(self.critic.norm == "none", "critic.norm", self.critic.norm, plain)
+        else:
+            require(self.clip > 0, "clip", self.clip, "above 0, and without critic.spectral nothing else bounds slopes")
 
     def players(self) -> tuple[Player, ...]:
-        return self.pair(self.n_critic, project=partial(clip_weights, limit=self.clip))
+        project = None if self.critic.spectral else partial(clip_weights, limit=self.clip)
+        return self.pair(self.n_critic, project=project)
 
     def opponent_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None

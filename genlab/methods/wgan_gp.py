@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import Keys, fold
+from genlab.methods.adversarial import check_dropout
 from genlab.methods.game import Metrics, Networks, Player, Turn
 from genlab.methods.wasserstein import Wasserstein
 
@@ -18,6 +19,10 @@ class WGANGP(Wasserstein):
 
     penalty: Penalty = field(default_factory=Penalty)
     """What keeps the critic 1-Lipschitz."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_dropout(self.critic, self.penalty)
 
     @property
     def sloped(self) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from genlab.nn.layers import BatchNorm, Linear, glorot
+from genlab.nn.initialisers import glorot
+from genlab.nn.layers import Linear
+from genlab.nn.norms import BatchNorm
 
 Labels = Int[Array, " b"]
 _labels: ContextVar[Labels] = ContextVar("labels")  # of the examples that are passing through a network

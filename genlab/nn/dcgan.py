@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import Conv, ConvTranspose, Linear, Network, block, glorot, needs_bias
+from genlab.nn.attention import attention
+from genlab.nn.initialisers import glorot
+from genlab.nn.layers import Conv, ConvTranspose, Linear, Network
+from genlab.nn.norms import block, needs_bias
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -21,22 +24,25 @@ def sides(size: int) -> list[int]:
     return sides
 
 
+def maps(size: int) -> dict[str, list[int]]:
+    """Sides of the feature maps of either network, after which attention may stand."""
+    return {"encoder": sides(size)[1:], "decoder": sides(size)[:0:-1]}
+
+
 class Encoder(Network):
     """(b, s, s, c) -> (b, features). No normalisation before the first activation, as in DCGAN."""
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         super().__init__(net.compute)
-        maps = sides(shape[0])
-        channels = [shape[2]] + [net.width * 2**i for i in range(len(maps) - 1)]
-
-        def halve(a: int, b: int, norm: str) -> nnx.Module:
-            return block(Conv(a, b, KERNEL, STRIDE, bias=needs_bias(norm), rngs=rngs), norm, b, net.activation, rngs)
-
-        norms = ["none"] + [net.norm] * (len(channels) - 2)
-        self.convolutions = nnx.Sequential(
-            *(halve(a, b, norm) for a, b, norm in zip(channels[:-1], channels[1:], norms, strict=True))
-        )
-        self.output = Linear(maps[-1] ** 2 * channels[-1], features, init=glorot, rngs=rngs)
+        sizes = sides(shape[0])[1:]
+        channels = [shape[2]] + [net.width * 2**i for i in range(len(sizes))]
+        layers: list[nnx.Module] = []
+        for i, (side, a, b) in enumerate(zip(sizes, channels[:-1], channels[1:], strict=True)):
+            norm = net.norm if i else "none"
+            conv = Conv(a, b, KERNEL, STRIDE, bias=needs_bias(norm), rngs=rngs)
+            layers += [block(conv, net, b, rngs, norm=norm), *attention(net, side, b, rngs)]
+        self.convolutions = nnx.Sequential(*layers)
+        self.output = Linear(sizes[-1] ** 2 * channels[-1], features, init=glorot, rngs=rngs)
 
     def forward(self, x: Float[Array, "b h w c"]) -> Float[Array, "b features"]:
         return self.output(self.convolutions(x).reshape(len(x), -1))
@@ -63,14 +69,13 @@ class Decoder(Network):
         self.seed = (side, side, channels[-1])
         bias = needs_bias(net.norm)
         self.input = Linear(latent, side**2 * channels[-1], init=glorot, bias=bias, rngs=rngs)
-        self.first = block(nnx.identity, net.norm, channels[-1], net.activation, rngs)
-
-        def double(a: int, b: int, to: int) -> nnx.Module:
-            return block(Upsample(a, b, to, bias=bias, rngs=rngs), net.norm, b, net.activation, rngs)
-
-        self.blocks = nnx.Sequential(
-            *(double(channels[i], channels[i - 1], finer[i]) for i in reversed(range(1, len(finer))))
-        )
+        self.first = block(nnx.identity, net, channels[-1], rngs, norm=net.norm)
+        layers = attention(net, side, channels[-1], rngs)
+        for i in reversed(range(1, len(finer))):
+            upsample = Upsample(channels[i], channels[i - 1], finer[i], bias=bias, rngs=rngs)
+            doubled = block(upsample, net, channels[i - 1], rngs, norm=net.norm)
+            layers += [doubled, *attention(net, finer[i], channels[i - 1], rngs)]
+        self.blocks = nnx.Sequential(*layers)
         self.output = Upsample(channels[0], shape[2], finer[0], rngs=rngs)
 
     def forward(self, z: Float[Array, "b latent"]) -> Float[Array, "b h w c"]:

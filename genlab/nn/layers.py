@@ -1,14 +1,17 @@
-"""Layers: convolutions on genlab's kernels, normalisations, activations, the official initialisers."""
+"""Layers: linear maps on genlab's kernels, with or without spectral norm; activations; dropout."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.nn.initializers import variance_scaling
 from jaxtyping import Array, Float, Int
 
+from genlab.errors import Invalid
 from genlab.kernels import convolution
+from genlab.kernels.random import Keys, fold, uniform
+from genlab.kernels.spectral import power_iteration, spectral_norm
+from genlab.nn.initialisers import Fans, initialiser, scaled_uniform
 
 AXIS = "data"  # the mapped axis of devices; batch statistics are means over it
 
@@ -20,28 +23,6 @@ ACTIVATIONS: dict[str, Callable] = {
     "gelu": jax.nn.gelu,
     "tanh": jnp.tanh,
 }
-
-# Linear layers as in the official WGAN-GP code: He before an activation, Glorot at the output, both uniform.
-he = variance_scaling(2.0, "fan_in", "uniform")
-glorot = variance_scaling(1.0, "fan_avg", "uniform")
-
-
-def scaled_uniform(fan_in: int | float, fan_out: int | float, gain: int | float = 2) -> nnx.Initializer:
-    """Uniform weights of variance 2 gain / (fan_in + fan_out): the official WGAN-GP code's scheme for convolutions.
-
-    A strided convolution touches each output less often, so the caller divides the larger side's fan by stride^2;
-    Flax's own `fan_avg` does not, and so agrees at stride 1 only.
-    """
-    limit = (3 * 2 * gain / (fan_in + fan_out)) ** 0.5  # a uniform on +-limit has variance limit^2 / 3
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -limit, limit)
-
-
-def needs_bias(norm: str) -> bool:
-    """Whether a layer before this normalisation needs a bias.
-
-    Batch norm takes it out again: its gradient is rounding noise, which Adam would blow up to full steps.
-    """
-    return norm != "batch"
 
 
 class Network(nnx.Module):
@@ -67,24 +48,54 @@ class Network(nnx.Module):
 class Affine(nnx.Module):
     """A linear map with its kernel, and a bias for each of its outputs unless a normalisation takes it out again."""
 
-    def __init__(self, kernel: Float[Array, "..."], outputs: int, bias: bool):
+    outputs_axis = -1  # of the kernel
+
+    def __init__(self, kernel: Float[Array, "..."], fans: Fans, bias: bool):
         self.kernel = nnx.Param(kernel)
-        self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
+        self.bias = nnx.Param(jnp.zeros(kernel.shape[self.outputs_axis])) if bias else None
+        self.fans = fans
+        # under spectral norm the left singular vector that power iteration has come to
+        self.u: nnx.BatchStat | None = nnx.data(None)
+        self.use_running_average = False  # as it is called in batch norm: whether u stays as it is
 
     def __call__(self, x: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
-        y = self.linear(x, self.kernel[...].astype(x.dtype))
+        kernel = self.kernel[...]
+        if self.u is not None:
+            kernel = kernel / spectral_norm(self._matrix(), self.u[...])
+        y = self.linear(x, kernel.astype(x.dtype))
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
     def linear(self, x: Float[Array, "b ..."], kernel: Float[Array, "..."]) -> Float[Array, "b ..."]:
         """The map without its bias."""
         raise NotImplementedError
 
+    def initialise(self, name: str, rngs: nnx.Rngs) -> None:
+        """Another kernel, by this initialiser."""
+        init = initialiser(name, self.fans, self.outputs_axis)
+        self.kernel[...] = init(rngs.params(), self.kernel.shape, self.kernel.dtype)
+
+    def normalise(self, rngs: nnx.Rngs) -> None:
+        """From now on divide the kernel by its spectral norm (Miyato et al. 2018, eq. 8).
+
+        As in their code, that of the matrix (outputs, all else), which for a convolution is not the map's own norm.
+        """
+        self.u = nnx.BatchStat(jax.random.normal(rngs.params(), (self.kernel.shape[self.outputs_axis],)))
+
+    def iterate(self) -> None:
+        """Move u by one power iteration, if the layer is under spectral norm and in training."""
+        if self.u is not None and not self.use_running_average:
+            self.u[...] = power_iteration(jax.lax.stop_gradient(self._matrix()), self.u[...])[0]
+
+    def _matrix(self) -> Float[Array, "outputs inputs"]:
+        last = jnp.moveaxis(self.kernel[...], self.outputs_axis, -1)
+        return last.reshape(-1, last.shape[-1]).T
+
 
 class Linear(Affine):
     """(b, n_in) -> (b, n_out)."""
 
     def __init__(self, n_in: int, n_out: int, *, init: nnx.Initializer, bias: bool = True, rngs: nnx.Rngs):
-        super().__init__(init(rngs.params(), (n_in, n_out)), n_out, bias)
+        super().__init__(init(rngs.params(), (n_in, n_out)), Fans(n_in, n_out), bias)
 
     def linear(self, x: Float[Array, "b n_in"], kernel: Float[Array, "n_in n_out"]) -> Float[Array, "b n_out"]:
         return x @ kernel
@@ -107,8 +118,9 @@ class Conv(Affine):
         bias: bool = True,
         rngs: nnx.Rngs,
     ):
-        init = scaled_uniform(c_in * kernel**2, c_out * kernel**2 / stride**2, gain)
-        super().__init__(init(rngs.params(), (kernel, kernel, c_in, c_out)), c_out, bias)
+        fans = Fans(c_in * kernel**2, c_out * kernel**2 / stride**2)
+        init = scaled_uniform(*fans, gain)
+        super().__init__(init(rngs.params(), (kernel, kernel, c_in, c_out)), fans, bias)
         self.stride = stride
 
     def linear(self, x: Float[Array, "b h w c"], kernel: Float[Array, "kh kw c c2"]) -> Float[Array, "b h2 w2 c2"]:
@@ -118,53 +130,54 @@ class Conv(Affine):
 class ConvTranspose(Affine):
     """Transpose of a SAME convolution: (b, h, w, c_in) -> (b, stride h, stride w, c_out)."""
 
+    outputs_axis = -2
+
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool = True, rngs: nnx.Rngs):
-        init = scaled_uniform(c_in * kernel**2 / stride**2, c_out * kernel**2)
-        super().__init__(init(rngs.params(), (kernel, kernel, c_out, c_in)), c_out, bias)
+        fans = Fans(c_in * kernel**2 / stride**2, c_out * kernel**2)
+        super().__init__(scaled_uniform(*fans)(rngs.params(), (kernel, kernel, c_out, c_in)), fans, bias)
         self.stride = stride
 
     def linear(self, x: Float[Array, "b h w c"], kernel: Float[Array, "kh kw c2 c"]) -> Float[Array, "b h2 w2 c2"]:
         return convolution.conv_transpose(x, kernel, self.stride)
 
 
-class LayerNorm(nnx.Module):
-    """Layer norm of Ba et al. (2016) as the official WGAN-GP code has it.
+class ExampleKeys(nnx.Variable):
+    """Keys of a batch's examples: neither parameter nor statistic."""
 
-    Mean and variance over ALL axes of an example, one scale and shift per channel, epsilon 1e-5. Flax's default
-    normalises over the channels only, which is another function.
+
+class Dropout(nnx.Module):
+    """Zeroes units with probability `rate` and divides the others by 1 - rate (Srivastava et al. 2014, section 10).
+
+    Acts only while it has keys, those of an update's examples, which `begin` gives it; within the update an example's
+    units are the same ones in every pass, so that a penalised slope is that of the function which is trained. Examples
+    may be given several times over, real ones before fake ones, say; row i is example i modulo their number.
     """
 
-    def __init__(self, features: int, *, rngs: nnx.Rngs):
-        self.scale = nnx.Param(jnp.ones(features))
-        self.bias = nnx.Param(jnp.zeros(features))
+    def __init__(self, rate: float):
+        self.rate = rate
+        self.keys: ExampleKeys | None = nnx.data(None)
+        self.deterministic = False
 
     def __call__(self, x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        axes = tuple(range(1, x.ndim))
-        centred = wide - wide.mean(axes, keepdims=True)
-        variance = jnp.square(centred).mean(axes, keepdims=True)
-        return (centred * jax.lax.rsqrt(variance + 1e-5) * self.scale[...] + self.bias[...]).astype(x.dtype)
+        if self.keys is None:
+            return x
+        keys = self.keys[...]
+        if len(x) % len(keys):
+            raise Invalid(f"dropout: {len(x)} rows for {len(keys)} examples; it takes each example as often as another")
+        kept = jnp.tile(uniform(keys, x.shape[1:]) >= self.rate, (len(x) // len(keys), *(1,) * (x.ndim - 1)))
+        return jnp.where(kept, x / (1 - self.rate), 0)
 
 
-class BatchNorm(nnx.BatchNorm):
-    """Batch norm with statistics over all devices; Flax's momentum is the DECAY of the running averages."""
+def begin(network: nnx.Module, keys: Keys) -> None:
+    """What comes once in an update, before any pass: power iterations, and this batch's keys to every dropout.
 
-    def __init__(self, features: int, *, rngs: nnx.Rngs):
-        super().__init__(features, momentum=0.9, epsilon=1e-5, axis_name=AXIS, rngs=rngs)
-
-    def __call__(self, x: Float[Array, "b *shape"], *args, **options) -> Float[Array, "b *shape"]:
-        return super().__call__(x, *args, **options).astype(x.dtype)
-
-
-NORMS: dict[str, Callable] = {"batch": BatchNorm, "layer": LayerNorm}
-
-
-def normalisation(norm: str, features: int, rngs: nnx.Rngs) -> Callable:
-    """The normalisation of this name; "none" leaves its input as it is."""
-    return nnx.identity if norm == "none" else NORMS[norm](features, rngs=rngs)
-
-
-def block(layer: Callable, norm: str, features: int, activation: str, rngs: nnx.Rngs) -> nnx.Module:
-    """layer -> normalisation (unless "none") -> activation."""
-    norms = [] if norm == "none" else [normalisation(norm, features, rngs)]
-    return nnx.Sequential(layer, *norms, ACTIVATIONS[activation])
+    All passes of an update so see one function, however they are nested in derivatives. What is in evaluation mode, as
+    frozen parts are, stays as it is.
+    """
+    layers = [module for _, module in nnx.iter_modules(network)]
+    for layer in layers:
+        if isinstance(layer, Affine):
+            layer.iterate()
+    for i, layer in enumerate(layer for layer in layers if isinstance(layer, Dropout)):
+        if not layer.deterministic:
+            layer.keys = ExampleKeys(fold(keys, i))

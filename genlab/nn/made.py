@@ -6,7 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from genlab.kernels.random import Keys
-from genlab.nn.layers import scaled_uniform
+from genlab.nn.initialisers import scaled_uniform
 
 Codes = Int[Array, "b tokens"]
 

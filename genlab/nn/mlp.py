@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import Linear, Network, block, glorot, he, needs_bias
+from genlab.nn.initialisers import glorot, he
+from genlab.nn.layers import Linear, Network
+from genlab.nn.norms import block, needs_bias
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -17,7 +19,7 @@ def _layers(net: "Net", n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Module:
 
     def hidden(a: int, b: int) -> nnx.Module:
         linear = Linear(a, b, init=he, bias=needs_bias(net.norm), rngs=rngs)
-        return block(linear, net.norm, b, net.activation, rngs)
+        return block(linear, net, b, rngs, norm=net.norm)
 
     blocks = [hidden(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)]
     return nnx.Sequential(*blocks, Linear(widths[-1], n_out, init=glorot, rngs=rngs))

@@ -6,7 +6,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.kernels import convolution
-from genlab.nn.layers import ACTIVATIONS, Conv, Linear, Network, glorot, needs_bias, normalisation
+from genlab.nn.attention import attention
+from genlab.nn.initialisers import glorot
+from genlab.nn.layers import ACTIVATIONS, Conv, Linear, Network
+from genlab.nn.norms import dropout, needs_bias, normalisation
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -22,6 +25,11 @@ def sides(size: int, coarsest: int) -> list[int]:
     while sides[-1] % 2 == 0 and (sides[-1] > coarsest or len(sides) == 1):
         sides.append(sides[-1] // 2)
     return sides
+
+
+def maps(size: int) -> dict[str, list[int]]:
+    """Sides of the feature maps of either network, after which attention may stand."""
+    return {"encoder": sides(size, COARSEST["encoder"])[1:], "decoder": sides(size, COARSEST["decoder"])[::-1]}
 
 
 class Resample(Conv):
@@ -43,7 +51,8 @@ class Resample(Conv):
         return convolution.conv(x, kernel)
 
 
-def _resized(x: Maps, side: Side) -> Float[Array, "b h2 w2 c"]:
+def resized(x: Maps, side: Side) -> Float[Array, "b h2 w2 c"]:
+    """Pixels repeated 2x2 ("double"), or means over 2x2 blocks ("half")."""
     if side == "double":
         return x.repeat(2, axis=1).repeat(2, axis=2)
     if side == "half":
@@ -69,14 +78,15 @@ class Block(nnx.Module):
         straight = side == "same" and c_in == c_out
         self.shortcut = nnx.identity if straight else Conv(c_in, c_out, 1, gain=1, bias=bias, rngs=rngs)
         self.side, self.pixels, self.activation = side, pixels, net.activation
+        self.dropouts = nnx.List([dropout(net), dropout(net)])
 
     def __call__(self, x: Maps) -> Float[Array, "b h2 w2 c2"]:
-        activation = ACTIVATIONS[self.activation]
-        h = self.first(x if self.pixels else activation(self.before(x)))
-        h = self.second(activation(self.between(h)))
+        activation, (one, two) = ACTIVATIONS[self.activation], self.dropouts
+        h = self.first(x if self.pixels else one(activation(self.before(x))))
+        h = self.second(two(activation(self.between(h))))
         if self.side == "half":
-            return self.shortcut(_resized(x, "half")) + h
-        return _resized(self.shortcut(x), self.side) + h
+            return self.shortcut(resized(x, "half")) + h
+        return resized(self.shortcut(x), self.side) + h
 
 
 class Encoder(Network):
@@ -84,11 +94,14 @@ class Encoder(Network):
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         super().__init__(net.compute)
-        halvings = len(sides(shape[0], COARSEST["encoder"])) - 1
-        halves = [Block(net.width, net.width, "half", net, rngs=rngs) for _ in range(halvings - 1)]
+        half, *halves = maps(shape[0])["encoder"]
+        layers: list[nnx.Module] = []
+        for side in halves:
+            layers += [Block(net.width, net.width, "half", net, rngs=rngs), *attention(net, side, net.width, rngs)]
         same = [Block(net.width, net.width, "same", net, rngs=rngs) for _ in range(2)]
         first = Block(shape[2], net.width, "half", net, pixels=True, rngs=rngs)
-        self.blocks = nnx.Sequential(first, *halves, *same, ACTIVATIONS[net.activation])
+        layers = [first, *attention(net, half, net.width, rngs), *layers]
+        self.blocks = nnx.Sequential(*layers, *same, ACTIVATIONS[net.activation], dropout(net))
         self.output = Linear(net.width, features, init=glorot, rngs=rngs)
 
     def forward(self, x: Maps) -> Float[Array, "b features"]:
@@ -100,12 +113,14 @@ class Decoder(Network):
 
     def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
         super().__init__(net.compute)
-        *finer, side = sides(shape[0], COARSEST["decoder"])
+        side, *finer = maps(shape[0])["decoder"]
         self.seed = (side, side, net.width)
         self.input = Linear(latent, side**2 * net.width, init=glorot, bias=needs_bias(net.norm), rngs=rngs)
-        doubles = [Block(net.width, net.width, "double", net, rngs=rngs) for _ in finer]
-        last = [normalisation(net.norm, net.width, rngs), ACTIVATIONS[net.activation]]
-        self.blocks = nnx.Sequential(*doubles, *last)
+        layers = attention(net, side, net.width, rngs)
+        for side in finer:
+            layers += [Block(net.width, net.width, "double", net, rngs=rngs), *attention(net, side, net.width, rngs)]
+        last = [normalisation(net.norm, net.width, rngs), ACTIVATIONS[net.activation], dropout(net)]
+        self.blocks = nnx.Sequential(*layers, *last)
         self.output = Conv(net.width, shape[2], 3, gain=1, rngs=rngs)
 
     def forward(self, z: Float[Array, "b latent"]) -> Maps:

@@ -11,8 +11,9 @@ from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
+from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Method, Networks, Player
-from genlab.nn.layers import AXIS
+from genlab.nn.layers import AXIS, begin
 from genlab.train import optimizer, paths
 
 Weights = dict[str, PyTree]  # by network
@@ -88,15 +89,22 @@ class Game:
 
         return paths.prune(select(params, player.networks), moves)
 
-    def merge(self, params: Weights, stats: Weights, *, train: bool) -> Networks:
-        """Networks from their weights; `train` decides between batch norm's two modes."""
+    def merge(self, params: Weights, stats: Weights, *, train: bool, keys: Keys | None = None) -> Networks:
+        """Networks from their weights; `train` decides between batch norm's two modes.
+
+        With keys, those of a batch's examples, they begin an update: see `nn.layers.begin`.
+        """
         graphs = self._training if train else self._evaluating
-        return {name: nnx.merge(graphs[name], params[name], stats[name]) for name in params}
+        networks = {name: nnx.merge(graphs[name], params[name], stats[name]) for name in params}
+        for number, name in enumerate(graphs):
+            if keys is not None and name in networks:
+                begin(networks[name], fold(keys, number))
+        return networks
 
     def split(self, networks: Networks) -> tuple[Weights, Weights]:
-        """The parameters and the other variables of networks, the inverse of `merge`."""
+        """The parameters and the statistics of networks, the inverse of `merge`."""
         params = {name: nnx.to_pure_dict(nnx.state(net, nnx.Param)) for name, net in networks.items()}
-        stats = {name: nnx.to_pure_dict(nnx.state(net, nnx.Not(nnx.Param))) for name, net in networks.items()}
+        stats = {name: nnx.to_pure_dict(nnx.state(net, nnx.BatchStat)) for name, net in networks.items()}
         return params, stats
 
     def init(self) -> TrainState:
@@ -114,12 +122,14 @@ class Game:
             Invalid: one of them does not, and so the penalty would not be that of any slope.
         """
 
+        keys = example_keys(jax.random.key(0), jnp.arange(3))
         for name in self.method.sloped:
             params, stats = ({name: weights[name]} for weights in (state.params, state.stats))
 
             def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
                 labels = jnp.zeros(len(x), jnp.int32) if self.method.classes else None
-                return coupled(lambda x: self.merge(params, stats, train=True)[name](x, labels).sum(1), x)
+                network = self.merge(params, stats, train=True, keys=keys)[name]
+                return coupled(lambda x: network(x, labels).sum(1), x)
 
             x = jax.random.normal(jax.random.key(0), (1, 3, *self.shape))
             if jax.jit(jax.vmap(mixes, axis_name=AXIS))(x)[0]:

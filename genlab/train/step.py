@@ -18,7 +18,7 @@ from genlab.train.state import Game, TrainState, select, stream
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
-DATA, LOSS = 0, 1  # streams of an example's key: what its batch draws, what its loss draws
+DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 
 def make_iteration(game: Game, feed: Feed, ema: float) -> Iteration:
@@ -104,7 +104,8 @@ def _play(
         batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
         def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
-            networks = game.merge(graft(state.params, own), {**state.stats, **stats}, train=True)
+            merged = graft(state.params, own), {**state.stats, **stats}
+            networks = game.merge(*merged, train=True, keys=fold(keys, NETWORKS))
             loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 

@@ -71,6 +71,13 @@ def test_the_loss_is_minus_the_distance(evaluate, fresh, keys):
     assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"])) == 0
 
 
-def test_a_clip_is_above_zero():
-    with pytest.raises(Invalid, match="^clip: 0.0 is not above 0$"):
+def test_something_must_bound_the_slopes():
+    """Clipping or spectral norm, and what either cannot work with is refused."""
+    with pytest.raises(Invalid, match="^clip: 0.0 is not above 0, and without critic.spectral nothing else bounds"):
         WGAN(clip=0.0)
+    with pytest.raises(Invalid, match="^clip: 0.01 is not 0: under critic.spectral"):
+        WGAN(critic=Net(spectral=True))
+    with pytest.raises(Invalid, match="^critic.norm: 'layer' is not none: "):
+        WGAN(critic=Net(spectral=True, norm="layer"), clip=0.0)
+    clipped, spectral = WGAN().players()[0], WGAN(critic=Net(spectral=True), clip=0.0).players()[0]
+    assert clipped.project is not None and spectral.project is None

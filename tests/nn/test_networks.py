@@ -11,8 +11,10 @@ from flax import nnx
 from genlab.errors import Invalid
 from genlab.kernels.penalty import slopes
 from genlab.nn import dcgan
-from genlab.nn.layers import AXIS, Conv, ConvTranspose, LayerNorm, glorot, he
+from genlab.nn.initialisers import glorot, he
+from genlab.nn.layers import AXIS, Conv, ConvTranspose
 from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.norms import LayerNorm
 
 SMALL = {"mlp": Net("mlp", width=8), "dcgan": Net("dcgan", width=2), "resnet": Net("resnet", width=2)}
 

@@ -14,8 +14,8 @@ from PIL import Image
 from genlab.errors import Invalid
 from genlab.methods.game import Encoding, Optimizer
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.layers import BatchNorm
 from genlab.nn.network import Net
+from genlab.nn.norms import BatchNorm
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import Diverged, train
 from genlab.train.model import load
