@@ -26,7 +26,7 @@ class IWAE(Isotropic):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.k >= 1, "k", self.k, "at least 1")
-        one = "0: dropout draws one network per example, the bound wants its k latents weighed by the same p(x|z)"
+        one = "0: dropout goes by an example's place in the batch, where k latents of each have none of their own"
         require(self.k == 1 or not self.decoder.dropout, "decoder.dropout", self.decoder.dropout, one)
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:

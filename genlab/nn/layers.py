@@ -59,15 +59,17 @@ class Affine(nnx.Module):
         self.use_running_average = False  # as it is called in batch norm: whether u stays as it is
 
     def __call__(self, x: Float[Array, "b ..."]) -> Float[Array, "b ..."]:
-        kernel = self.kernel[...]
-        if self.u is not None:
-            kernel = kernel / spectral_norm(self._matrix(), self.u[...])
-        y = self.linear(x, kernel.astype(x.dtype))
+        y = self.linear(x, self.weight().astype(x.dtype))
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
     def linear(self, x: Float[Array, "b ..."], kernel: Float[Array, "..."]) -> Float[Array, "b ..."]:
         """The map without its bias."""
         raise NotImplementedError
+
+    def weight(self) -> Float[Array, "..."]:
+        """The kernel as it is used."""
+        kernel = self.kernel[...]
+        return kernel if self.u is None else kernel / spectral_norm(self._matrix(), self.u[...])
 
     def initialise(self, name: str, rngs: nnx.Rngs) -> None:
         """Another kernel, by this initialiser."""

@@ -9,14 +9,22 @@ import pytest
 from flax import nnx
 
 from genlab.errors import Invalid
-from genlab.kernels.penalty import slopes
+from genlab.kernels import convolution
+from genlab.kernels.penalty import Penalty, gradient_penalty, slopes
+from genlab.kernels.random import example_keys
 from genlab.nn import dcgan
+from genlab.nn.attention import SelfAttention
 from genlab.nn.initialisers import glorot, he
-from genlab.nn.layers import AXIS, Conv, ConvTranspose
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, begin
+from genlab.nn.network import BACKBONES, Net, decoder, encoder
 from genlab.nn.norms import LayerNorm
 
-SMALL = {"mlp": Net("mlp", width=8), "dcgan": Net("dcgan", width=2), "resnet": Net("resnet", width=2)}
+SMALL = {
+    "mlp": Net("mlp", width=8),
+    "dcgan": Net("dcgan", width=2),
+    "resnet": Net("resnet", width=2),
+    "densenet": Net("densenet", width=2, depth=1),
+}
 
 
 @pytest.mark.parametrize("backbone", SMALL)
@@ -37,16 +45,17 @@ def test_dcgan_halves_down_to_four():
     assert dcgan.sides(8) == [8, 4, 2]
 
 
-@pytest.mark.parametrize("backbone", ["dcgan", "resnet"])
+@pytest.mark.parametrize("backbone", ["dcgan", "resnet", "densenet"])
 @pytest.mark.parametrize("shape", [(2,), (6, 6, 1), (128, 128, 3), (8, 16, 1)])
 def test_convolutions_refuse_other_shapes(backbone, shape):
     with pytest.raises(Invalid, match="use mlp"):
         encoder(SMALL[backbone], shape, 1, nnx.Rngs(0))
 
 
-def test_resnet_refuses_odd_sides():
-    with pytest.raises(Invalid, match="backbone: 'resnet' is not for images of 9 pixels: it halves even sides"):
-        decoder(SMALL["resnet"], 2, (9, 9, 1), nnx.Rngs(0))
+@pytest.mark.parametrize("backbone", ["resnet", "densenet"])
+def test_halving_refuses_odd_sides(backbone):
+    with pytest.raises(Invalid, match=f"backbone: '{backbone}' is not for images of 9 pixels: it halves even sides"):
+        decoder(SMALL[backbone], 2, (9, 9, 1), nnx.Rngs(0))
 
 
 def test_initial_scales_are_the_official_ones():
@@ -155,11 +164,15 @@ def test_resnet_decoder_is_the_official_function():
     np.testing.assert_allclose(jax.jit(network)(z), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("backbone", ["mlp", "dcgan", "resnet"])
-@pytest.mark.parametrize("norm", ["none", "layer"])
+HALF = [(backbone, norm) for backbone in ("mlp", "dcgan", "resnet") for norm in ("none", "layer")]
+HALF += [("dcgan", "instance"), ("densenet", "layer")]
+
+
+@pytest.mark.parametrize(("backbone", "norm"), HALF)
 def test_bfloat16_slopes_are_within_a_percent(backbone, norm):
     """Root mean square over the batch; parameters, their gradients and what comes out stay float32."""
-    net = Net(backbone, width={"mlp": 128, "dcgan": 16, "resnet": 32}[backbone], norm=norm, activation="leaky_relu")
+    width = {"mlp": 128, "dcgan": 16, "resnet": 32, "densenet": 16}[backbone]
+    net = Net(backbone, width=width, norm=norm, activation="leaky_relu")
     exact, half = (
         encoder(dataclasses.replace(net, compute=compute), (16, 16, 3), 1, nnx.Rngs(0))
         for compute in ("float32", "bfloat16")
@@ -197,3 +210,118 @@ def test_bfloat16_generators_follow_float32():
     for a, b in zip(jax.tree.leaves(stats), jax.tree.leaves(half_stats), strict=True):
         assert b.dtype == jnp.float32
         np.testing.assert_allclose(a, b, atol=0.02)
+
+
+IMAGES = ("dcgan", "resnet", "densenet")
+NORMED = [(backbone, norm) for backbone in IMAGES for norm in ("none", "batch", "layer", "instance")]
+
+
+SHAPE = (16, 16, 1)
+
+
+def made(role, net):
+    if role == "encoder":
+        return encoder(net, SHAPE, 3, nnx.Rngs(0))
+    return decoder(net, 3, SHAPE, nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(("backbone", "norm"), [*NORMED, ("mlp", "none"), ("mlp", "batch"), ("mlp", "layer")])
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_everything_goes_with_everything(backbone, norm, role):
+    """Attention, spectral norm, dropout, an initialiser, bfloat16: in training, statistics and results stay float32."""
+    side = 0 if backbone == "mlp" else 8
+    net = Net(backbone, 2, 1, norm, spectral=True, attention=side, dropout=0.5, init="he", compute="bfloat16")
+
+    def run(x, keys):
+        network = made(role, net)
+        begin(network, keys)
+        return network(x), nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
+
+    into, out = (SHAPE, (3,)) if role == "encoder" else ((3,), SHAPE)
+    keys = example_keys(jax.random.key(0), jnp.arange(2))[None]
+    y, stats = jax.eval_shape(jax.vmap(run, axis_name=AXIS), jnp.zeros((1, 2, *into)), keys)
+    assert y.shape == (1, 2, *out)
+    assert {leaf.dtype for leaf in jax.tree.leaves((y, stats))} == {jnp.dtype("float32")}
+
+
+PLACES = [(b, role, side) for b in IMAGES for role, sides in BACKBONES[b].maps(16).items() for side in sides]
+
+
+@pytest.mark.parametrize(("backbone", "role", "side"), PLACES)
+def test_attention_stands_where_it_is_asked_for(backbone, role, side):
+    """Once, after a map of that side."""
+    seen = []
+    network = made(role, Net(backbone, 2, 1, attention=side))
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, SelfAttention):
+            module.query.linear = lambda x, kernel: seen.append(x.shape[1:3]) or convolution.conv(x, kernel)
+    jax.eval_shape(network, jnp.zeros((2, *(SHAPE if role == "encoder" else (3,)))))
+    assert seen == [(side, side)]
+
+
+def critic(net, keys):
+    """A critic of 8x8 images in float64 with its singular vectors found, attention at work and its units dropped."""
+    network = encoder(net, (8, 8, 1), 1, nnx.Rngs(0))
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, SelfAttention):
+            module.gamma[...] = jnp.ones(())
+        if isinstance(module, Affine):
+            u = np.linalg.svd(np.moveaxis(module.kernel[...], -1, 0).reshape(len(module.u[...]), -1))[0][:, 0]
+            module.u[...] = jnp.asarray(u)
+    graph, state = nnx.split(network)
+    network = nnx.merge(graph, jax.tree.map(lambda a: a.astype(jnp.float64), state))
+    begin(network, keys)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("backbone", "norm", "attention"),
+    [("mlp", "layer", 0), ("dcgan", "instance", 4), ("resnet", "layer", 4), ("densenet", "none", 8)],
+)
+def test_a_penalty_is_differentiated_through_all_of_it(backbone, norm, attention):
+    """The parameters' gradient of the gradient penalty, along a direction, by central differences in float64."""
+    net = Net(backbone, 3, 1, norm, spectral=True, attention=attention, activation="silu", dropout=0.3)
+    with jax.enable_x64(True):
+        keys = example_keys(jax.random.key(0), jnp.arange(3))
+        real, fake = jax.random.normal(jax.random.key(1), (2, 3, 8, 8, 1))
+        graph, params, rest = nnx.split(critic(net, keys), nnx.Param, ...)
+        leaves, tree = jax.tree.flatten(params)
+        direction = tree.unflatten(jax.random.normal(jax.random.key(i), leaf.shape) for i, leaf in enumerate(leaves))
+
+        def penalty(params):
+            network = nnx.merge(graph, params, rest)
+            return gradient_penalty(lambda x: network(x)[:, 0], real, fake, keys, Penalty())[0].mean()
+
+        @jax.jit
+        def both(h):
+            slope = jax.jvp(lambda h: penalty(jax.tree.map(lambda p, d: p + h * d, params, direction)), (h,), (1.0,))[1]
+            gradient = jax.grad(penalty)(params)
+            along = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), gradient, direction)))
+            return slope, along
+
+        moved = jax.jit(lambda h: penalty(jax.tree.map(lambda p, d: p + h * d, params, direction)))
+        along = both(0.0)
+        np.testing.assert_allclose(along[0], along[1], rtol=1e-9)
+        numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5
+        assert abs(numeric) > 1e-3
+        np.testing.assert_allclose(along[1], numeric, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"norm": "instance"}, "norm: 'instance' is not allowed in an mlp"),
+        ({"attention": 8}, "attention: 8 is not allowed in an mlp"),
+        ({"dropout": 1.0}, r"dropout: 1.0 is not in \[0, 1\)"),
+    ],
+)
+def test_what_cannot_work_is_refused(fields, message):
+    with pytest.raises(Invalid, match=f"^{message}"):
+        Net(**fields)
+
+
+def test_attention_lists_the_sides_there_are():
+    with pytest.raises(Invalid, match="^attention: 16 is not the side of a map of this dcgan encoder: 14, 7, 4, or 0"):
+        encoder(Net("dcgan", attention=16), (28, 28, 1), 1, nnx.Rngs(0))
+    with pytest.raises(Invalid, match="^attention: 9 is not the side of a map of this resnet decoder: 7, 14, 28, or 0"):
+        decoder(Net("resnet", attention=9), 2, (28, 28, 1), nnx.Rngs(0))
