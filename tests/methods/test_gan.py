@@ -180,5 +180,7 @@ def test_batch_norm_is_refused_under_a_penalty_only():
     assert GAN(discriminator=norm).sloped == ()
     with pytest.raises(Invalid, match="^discriminator.norm: 'batch' is not .*use layer or none$"):
         GAN(discriminator=norm, penalty=Penalty())
+    with pytest.raises(Invalid, match="^penalty.share: 0.5 is not 1: dropout goes by an example's place"):
+        GAN(discriminator=Net(dropout=0.5), penalty=Penalty(share=0.5))
     with pytest.raises(Invalid, match="^n_discriminator: 0 is not at least 1$"):
         GAN(n_discriminator=0)

@@ -91,5 +91,7 @@ def test_devices_agree(evaluate, fresh, keys):
 
 
 def test_no_latent_is_no_bound():
+    with pytest.raises(Invalid, match="^decoder.dropout: 0.5 is not 0: "):
+        IWAE(k=2, decoder=Net(dropout=0.5))
     with pytest.raises(Invalid, match="^k: 0 is not at least 1$"):
         with_k(0)

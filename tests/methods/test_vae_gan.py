@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy import stats
 
 from genlab.errors import Invalid
 from genlab.kernels.random import fold, normal
 from genlab.methods.vae_gan import VAEGAN
+from genlab.nn.layers import Affine
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)
@@ -85,3 +87,10 @@ def test_devices_agree(evaluate, fresh, keys):
 def test_bad_fields_are_named(field, value):
     with pytest.raises(Invalid, match=f"^{field}: {value} is not at least "):
         dataclasses.replace(METHOD, **{field: value})
+
+
+def test_spectral_norm_reaches_the_last_layer(fresh):
+    """The logit's, which stands beside the network that makes the features."""
+    method = VAEGAN(latent=2, discriminator=Net(width=4, depth=1, spectral=True))
+    layers = [m for _, m in nnx.iter_modules(fresh(method)["discriminator"]) if isinstance(m, Affine)]
+    assert len(layers) == 3 and all(layer.u is not None for layer in layers)

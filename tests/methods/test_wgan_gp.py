@@ -18,8 +18,9 @@ from genlab.kernels.penalty import Penalty, coupled, gradient_penalty, histogram
 from genlab.kernels.random import fold
 from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.layers import AXIS
+from genlab.nn.layers import AXIS, Dropout
 from genlab.nn.network import Net
+from genlab.train.state import Game
 
 SMALL = Net(width=4, depth=1)
 W, B = np.array([0.5, -1.2], np.float32), np.array([0.3, 0.4], np.float32)  # |W| = 1.3
@@ -335,6 +336,41 @@ def test_batch_norm_is_refused_in_the_critic():
     assert WGANGP(generator=Net(norm="batch")).generator.norm == "batch"
     with pytest.raises(Invalid, match="^n_critic: 0 is not at least 1$"):
         WGANGP(n_critic=0)
+
+
+def test_dropout_under_a_penalty_on_a_share_is_refused():
+    """An example's units go by its place in the batch, which a share changes, and on more devices otherwise."""
+    with pytest.raises(Invalid, match="^penalty.share: 0.5 is not 1: dropout goes by an example's place"):
+        WGANGP(critic=Net(dropout=0.5), penalty=Penalty(share=0.5))
+    assert WGANGP(generator=Net(dropout=0.5), penalty=Penalty(share=0.5)).penalty.share == 0.5
+
+
+def test_dropout_leaves_one_function_to_an_update(keys):
+    """Slopes at real and fake points, penalised slopes and scores are those of the same units."""
+    method = small(critic=Net(width=16, depth=1, activation="silu", dropout=0.5))
+    game = Game(method, (2,), 0, 1)
+    state, k = game.init(), keys(8)
+    real = jnp.asarray(points(0, 8, 2))
+    networks = game.merge(state.params, state.stats, train=True, keys=k)
+
+    def losses(x):
+        return method.opponent_loss(networks, Batch(x, jnp.zeros(8, jnp.int32)), k)[1]
+
+    metrics = jax.tree.map(lambda a: a[0], jax.vmap(losses, axis_name=AXIS)(real[None]))
+    fake = method.sample(networks, fold(k, 0))
+    critic = networks["critic"]
+    (dropped,) = (m for _, m in nnx.iter_modules(critic) if isinstance(m, Dropout))
+    kept = np.array(dropped(jnp.ones((8, 16))))
+    assert set(np.unique(kept)) == {0, 2}
+    first, last = (critic.layers.layers[i] for i in (0, 1))
+    kernel, bias = (p[...] for p in (first.layers[0].kernel, first.layers[0].bias))
+
+    def by_hand(x):
+        return ((jax.nn.silu(x @ kernel + bias) * kept) @ last.kernel[...] + last.bias[...])[:, 0]
+
+    for at, x in (("_real", real), ("_fake", fake), ("", interpolate(real, fake, fold(k, 1)))):
+        np.testing.assert_allclose(metrics[f"slope_mean{at}"], slopes(by_hand, x).mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["wasserstein"], (by_hand(real) - by_hand(fake)).mean(), rtol=1e-4, atol=1e-6)
 
 
 def test_a_critic_with_layer_norm_scores_each_example_by_itself(compiled, fresh):

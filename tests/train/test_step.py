@@ -7,10 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from genlab.data.feed import make_feed
 from genlab.data.sources import load
+from genlab.kernels.random import example_keys, fold
+from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.layers import Dropout
 from genlab.nn.network import Net
 from genlab.train import cli, spmd
 from genlab.train.state import Game
@@ -56,6 +60,60 @@ def test_devices_and_mappers_agree(tiny, name, devices, mapper):
     many = Bench(tiny(name, method=norm, parallel={"devices": devices, "mapper": mapper}))
     expected, seen = one.run(one.init(), 3), many.run(many.init(), 3)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), expected, seen)
+
+
+REGULAR = Net("dcgan", width=2, spectral=True, dropout=0.4, attention=4, activation="silu")
+
+
+def test_devices_agree_on_spectral_norm_and_dropout(tiny):
+    """1e-5 after 3 iterations on 1 and 2 devices: units are dropped by example, singular vectors equal everywhere."""
+    nets = {"generator": dataclasses.replace(REGULAR, norm="instance"), "critic": REGULAR, "n_critic": 2}
+    one, two = (Bench(tiny("wgan_gp", method=nets, parallel={"devices": n})) for n in (1, 2))
+    one.game.check(one.init())
+    (expected, metrics), (seen, others) = one.run(one.init(), 3), two.run(two.init(), 3)
+    assert expected.stats["critic"] and expected.stats["generator"]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), expected, seen)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), metrics, others)
+
+
+def test_power_iteration_moves_once_an_update(tiny):
+    """Of weights that stand still: 3 iterations of 2 updates are 6; the generator's plays leave the critic's be."""
+    sgd = Optimizer(name="sgd", learning_rate=1e-30)
+    critic = Net(width=8, depth=1, spectral=True, dropout=0.5)
+    bench = Bench(tiny("wgan_gp", method={"critic": critic, "critic_optimizer": sgd, "n_critic": 2}))
+    start, after = jax.device_get(bench.init()), bench.run(bench.init(), 3)[0]
+    for path in (["layers", "layers", 0, "layers", 0], ["layers", "layers", 1]):
+        layer, u, seen = (
+            functools.reduce(lambda tree, name: tree[name], path, tree["critic"])
+            for tree in (start.params, start.stats, after.stats)
+        )
+        matrix, u = layer["kernel"].T, u["u"]
+        for _ in range(6):
+            u = matrix @ (matrix.T @ u)
+            u /= np.linalg.norm(u)
+        np.testing.assert_allclose(seen["u"], u, atol=1e-5)
+
+
+def test_dropout_acts_in_updates_only(tiny):
+    """Other units in every play, so that a still network's loss differs; none in evaluation."""
+    sgd = Optimizer(name="sgd", learning_rate=1e-30)
+    config = tiny(
+        "ae", method={name: Net(width=8, dropout=0.5) for name in ("encoder", "decoder")} | {"optimizer": sgd}
+    )
+    game = Bench(config).game
+    state, keys = game.init(), example_keys(jax.random.key(0), jnp.arange(4))
+    x = jax.random.normal(jax.random.key(1), (4, *game.shape))
+
+    def rebuilt(**options):
+        return game.method.reconstruct(game.merge(state.params, state.stats, **options), x)
+
+    first, again, other = (rebuilt(train=True, keys=k) for k in (keys, keys, fold(keys, 1)))
+    bitwise(first, again)
+    assert (first != other).any()
+    bitwise(rebuilt(train=False, keys=keys), rebuilt(train=True))
+    networks = game.merge(state.params, state.stats, train=True, keys=keys)
+    masks = [d(jnp.ones((4, 8))) for n in networks.values() for _, d in nnx.iter_modules(n) if isinstance(d, Dropout)]
+    assert len(masks) == 6 and len(np.unique(masks, axis=0)) == 6  # no two layers of either network share theirs
 
 
 def test_the_default_preset_agrees_on_more_devices():
