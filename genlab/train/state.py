@@ -128,8 +128,7 @@ class Game:
 
             def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
                 labels = jnp.zeros(len(x), jnp.int32) if self.method.classes else None
-                network = self.merge(params, stats, train=True, keys=keys)[name]
-                return coupled(lambda x: network(x, labels).sum(1), x)
+                return coupled(lambda x: self.merge(params, stats, train=True, keys=keys)[name](x, labels).sum(1), x)
 
             x = jax.random.normal(jax.random.key(0), (1, 3, *self.shape))
             if jax.jit(jax.vmap(mixes, axis_name=AXIS))(x)[0]:
