@@ -8,7 +8,7 @@ from flax import nnx
 
 from genlab.errors import require
 from genlab.nn import dcgan, mlp, resnet
-from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, gives_one, is_batch_norm
+from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, is_batch_norm, is_output
 
 Compute = Literal["float32", "bfloat16"]
 BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet}
@@ -70,7 +70,7 @@ def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) ->
         Invalid: the backbone cannot read data of this shape.
     """
     network = encoder(net, shape, 1, rngs)
-    exchange(network, gives_one, lambda output: Projection(len(output.kernel[...]), classes, rngs=rngs), last=True)
+    exchange(network, is_output, lambda output: Projection(len(output.kernel[...]), classes, rngs=rngs), last=True)
     return Informed(network)
 
 
