@@ -68,6 +68,14 @@ class Model:
         """Whether examples have latents that the method finds."""
         return isinstance(self.method, Encoding)
 
+    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The labels of the classes by these names."""
+        for name in names:
+            kind = type(self.method).__name__
+            require(self.conditional, "labels", name, f"possible: {kind} was not trained with labels")
+            require(name in self.classes, "labels", name, f"one of {', '.join(self.classes)}")
+        return tuple(self.classes.index(name) for name in names)
+
     def networks(self, state: TrainState) -> Networks:
         """All networks in evaluation mode, traced; averaged weights for those that have them, if `ema`."""
         return self.game.merge(state.params, state.stats, train=False) | self.game.samplers(state, ema=self.ema)
