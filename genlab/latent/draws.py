@@ -37,4 +37,4 @@ def draws(model: Model, n: int, seed: int = 0, labels: Sequence[str] = (), trunc
     return Samples(n, model.shape, draw, label, model.classes)
 
 
-_truncate = jax.jit(truncate)
+_truncate = jax.jit(truncate, static_argnums=1)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genlab.kernels.random import Keys, fold, uniform
-from genlab.latent.paths import Curve, Point, slerp
+from genlab.kernels.random import Keys, uniform
+from genlab.latent.paths import Curve, slerp
 
 Latents = Float[Array, "b latent"]
 
@@ -17,14 +17,14 @@ def speeds(
 ) -> Float[Array, " b"]:
     """Squared speed of what is seen on the way from each a to its b, at a time drawn from U[0, 1] with its key.
 
-    `see`: latents to features of what they decode to. Karras et al. (2019), "A style-based generator": the mean
-    of these is the perceptual path length, there with the features of LPIPS and a finite step of 1e-4, here with any
-    and the step's limit 0, the derivative itself.
+    `see`: latents to features of what they decode to, each by itself. The mean of these is the perceptual path length
+    of Karras et al. (2019), "A style-based generator"; there with the features of LPIPS and steps of 1e-4, here with
+    any features and the limit of small steps, the derivative itself.
     """
-    t = uniform(fold(keys, 0))
 
-    def speed(a: Point, b: Point, t: Float[Array, ""]) -> Float[Array, ""]:
-        seen = jax.jvp(lambda t: see(curve(a, b, t[None]))[0], (t,), (jnp.ones_like(t),))[1]
-        return jnp.square(seen).sum()
+    def at(t: Float[Array, " b"]) -> Float[Array, "b features"]:
+        return see(jax.vmap(lambda a, b, t: curve(a, b, t[None])[0])(a, b, t))
 
-    return jax.vmap(speed)(a, b, t)
+    t = uniform(keys)
+    velocity = jax.jvp(at, (t,), (jnp.ones_like(t),))[1]  # one pass for all: no example depends on another's time
+    return jnp.square(velocity).sum(1)

@@ -12,7 +12,7 @@ GUTTER = (64, 84, 120)  # between images; slate, which no grey image holds
 SIDE = 48  # smaller images are enlarged to at least this
 
 
-def enlarge(images: Images, side: int) -> Images:
+def enlarge(images: Images, side: int) -> UInt8[np.ndarray, "n rows columns channels"]:
     """Images whose shorter side is at least `side` pixels, by the least whole factor."""
     scale = math.ceil(side / min(images.shape[1:3]))
     return images.repeat(scale, axis=1).repeat(scale, axis=2)

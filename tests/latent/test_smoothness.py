@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genlab.kernels.random import example_keys, fold, uniform
+from genlab.kernels.random import example_keys, uniform
 from genlab.latent.paths import lerp, slerp
 from genlab.latent.smoothness import speeds
 
@@ -26,7 +26,7 @@ def test_an_arc_between_equal_norms_moves_as_its_angle():
 
 def test_it_is_the_limit_of_karras_finite_steps():
     """At the drawn times, with steps of 1e-2: central differences of a curved decoder."""
-    t = uniform(fold(KEYS, 0))
+    t = uniform(KEYS)
 
     def see(z):
         return jnp.tanh(z @ W)

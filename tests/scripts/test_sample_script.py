@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
 from genlab.evaluate.samples import read_npz
+from genlab.track.grids import tile
 from genlab.train import export
 from genlab.train.model import load
 
@@ -70,7 +72,7 @@ def test_mistakes_are_named(sample, run, tmp_path):
         sample(run, "--shard", 0, "--out", tmp_path / "x")
     with pytest.raises(Invalid, match="n: 10001 is not at most 10000, for a picture"):
         sample(run, "--n", 10001, "--out", tmp_path / "x.png")
-    with pytest.raises(Invalid, match="labels: 3 is not possible: WGANGP was not trained with labels"):
+    with pytest.raises(Invalid, match="labels: '3' is not possible: WGANGP was not trained with labels"):
         sample(run, "--labels", 3, "--out", tmp_path / "x.png")
     with pytest.raises(Invalid, match="cannot be written"):
         sample(run, "--out", run / "config.json" / "x.png")
@@ -142,3 +144,23 @@ def test_a_spoiled_config_is_named(sample, run, tmp_path):
     (run / "config.json").write_text("{")
     with pytest.raises(Invalid, match="config.json cannot be read"):
         sample(run, "--out", tmp_path / "x.png")
+
+
+def test_classes_are_sampled_in_turn(sample, saved, tmp_path):
+    """A column for each in a picture, a folder for each among files, their numbers in an array."""
+    run = saved("cgan")
+    sample(run, "--n", 20, "--labels", "all", "--out", tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as file:
+        np.testing.assert_array_equal(file["labels"], np.arange(20) % 10)
+        images, model = file["images"], load(run)
+    np.testing.assert_array_equal(images, to_uint8(model.sample(20, labels=np.arange(20) % 10)))
+    sample(run, "--n", 20, "--labels", "all", "--out", tmp_path / "x.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), tile(images, 10))
+    sample(run, "--n", 3, "--labels", "7", "2", "--truncation", 1, "--out", tmp_path / "images")
+    files = sorted(str(path.relative_to(tmp_path / "images")) for path in (tmp_path / "images").rglob("*.png"))
+    assert files == ["2/000001.png", "7/000000.png", "7/000002.png"]
+    with pytest.raises(Invalid, match="labels: 'ten' is not one of 0, 1, 2"):
+        sample(run, "--labels", "3", "ten", "--out", tmp_path / "y.png")
+    with pytest.raises(Invalid, match="labels: None is not enough for .*; it has 10 classes"):
+        sample(run, "--truncation", 1, "--out", tmp_path / "y.png")
+    sample(run, "--n", 5, "--out", tmp_path / "drawn.npz")
