@@ -22,7 +22,8 @@ from genlab.train.model import Model
 OfImages = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
 OfPoints = Literal["modes", "transport"]
 OfModels = Literal["likelihood", "reconstruction", "latents", "representation"]
-Metric = OfImages | OfPoints | OfModels
+OfDecoders = Literal["smoothness"]
+Metric = OfImages | OfPoints | OfModels | OfDecoders
 
 NEIGHBOURS = 10_000  # examples of either kind that metrics of all pairs see, at most
 POINTS = 1000  # points that the optimal transport pairs, at most
@@ -165,7 +166,7 @@ def chosen(metrics: tuple[str, ...], points: bool, classified: bool) -> tuple[st
     mine, others = (OfPoints, OfImages) if points else (OfImages, OfPoints)
     wrong = set(metrics) & set(get_args(others))
     if wrong:
-        allowed = ", ".join((*get_args(mine), *get_args(OfModels)))
+        allowed = ", ".join((*get_args(mine), *get_args(OfModels), *get_args(OfDecoders)))
         require(False, "metrics", sorted(wrong)[0], f"for {'points' if points else 'images'}; these are: {allowed}")
     if metrics:
         return metrics

@@ -21,6 +21,7 @@ from genlab.evaluate.measure import (
     OF_POINTS,
     Against,
     Metric,
+    OfDecoders,
     OfModels,
     Scores,
     Settings,
@@ -30,6 +31,7 @@ from genlab.evaluate.measure import (
 from genlab.evaluate.protocol import PROTOCOLS, BatchNorm, Stamp, seeds
 from genlab.evaluate.reference import Seen, examples
 from genlab.evaluate.samples import QUANTISED, Foreign, Sampler
+from genlab.evaluate.smoothness import path_length
 from genlab.track import grids
 from genlab.train.model import Model
 
@@ -45,7 +47,8 @@ class Wish:
 
     metrics: tuple[Metric, ...] = ()
     """What to measure; by default all that samples alone tell. The others: neighbours, a memorisation check with its
-    picture; likelihood, reconstruction, latents, representation, of the model on held-out examples."""
+    picture; likelihood, reconstruction, latents, representation, of the model on held-out examples; smoothness, the
+    perceptual path length between samples."""
     n: int | None = None
     """Samples; by default as many as there are real test images, 10,000 at most, so that both can be compared."""
     seeds: int = 3
@@ -136,7 +139,8 @@ class Bench:
         classified = self.extractor is not None and self.extractor.name != "pixels"
         asked = chosen(wish.metrics, self.points, classified)
         self.of_models = tuple(name for name in asked if name in get_args(OfModels))
-        self.of_samples = tuple(name for name in asked if name not in self.of_models)
+        self.of_decoders = tuple(name for name in asked if name in get_args(OfDecoders))
+        self.of_samples = tuple(name for name in asked if name not in (*self.of_models, *self.of_decoders))
         if self.points and data.place not in DEVIATION:
             if "modes" in wish.metrics:
                 raise Invalid(f"metrics: modes; {data.name} has none, leave it out")
@@ -213,7 +217,7 @@ class Bench:
 
     def model(self, subject: Subject) -> Iterator[Result]:
         """A model's samples, then what the model says of held-out examples."""
-        if self.of_samples:
+        if self.of_samples or self.of_decoders:
             yield self._sampled(subject)
         if self.of_models:
             yield self._asked(subject)
@@ -233,7 +237,9 @@ class Bench:
             batch_norm=self.wish.batch_norm,
             seeds=numbers,
         )
-        mean, spread, picture = self.samples(sets)
+        mean, spread, picture = self.samples(sets) if self.of_samples else ({}, {}, None)
+        if self.of_decoders:
+            mean |= path_length(model, self.extractor, self.n)
         return subject.result(stamp, mean, spread, picture)
 
     def _asked(self, subject: Subject) -> Result:
