@@ -1,6 +1,5 @@
 """The model card of an export: what the model is, how it was made and measured, how to use it."""
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,14 @@ def card(model: Model, folder: RunFolder) -> str:
     if model.conditional:
         arguments += f", np.arange(64, dtype=np.int32) % {len(model.classes)}"
     what = "float32 images in [-1, 1]" if images else "float32 points"
+    title = (type(model.method).__doc__ or "").splitlines()[0].partition(":")[0]
     about = {
         "Data": f"`{model.config.data.name}`, examples of shape {model.shape}"
         + (f", classes {', '.join(model.classes)}" if model.classes else ""),
         "Weights": f"iteration {step:,}, {'averaged (EMA)' if model.ema else 'those of the last iteration'}",
         "Made with": ", ".join(f"{name} {version}" for name, version in _versions(folder.versions).items()),
     }
-    return f"""# {inspect.getdoc(type(model.method)).partition(":")[0].partition(chr(10))[0].rstrip(".")}
+    return f"""# {title.rstrip(".")}
 
 {"".join(f"- {name}: {text}{chr(10)}" for name, text in about.items())}
 ## Use
@@ -47,9 +47,8 @@ With `jax` and `safetensors`, in this folder; genlab is not needed:
 {RELOAD.format(arguments=arguments)}```
 
 `x` is {what}, (64, {", ".join(map(str, model.shape))}){"; `((x + 1) * 127.5).round()` are pixels" if images else ""}.
-Sample i depends on the seed and i alone. Beside it lie `decode.stablehlo`, called with `weights, z{labels}`, z being
-float32 (any number, latent), and, where the method encodes, `encode.stablehlo`, called with `weights, x{labels}`. All run
-on CPUs, NVIDIA GPUs and TPUs, with any number of examples, inside `jax.jit` too.
+Sample i depends on the seed and i alone. {_others(model, labels)} All run on CPUs, NVIDIA GPUs
+and TPUs, on any number of examples, inside `jax.jit` too.
 
 ## Scores
 
@@ -60,6 +59,15 @@ on CPUs, NVIDIA GPUs and TPUs, with any number of examples, inside `jax.jit` too
 {describe(model.config)}
 ```
 """
+
+
+def _others(model: Model, labels: str) -> str:
+    """What there is beside the samples."""
+    decode = (
+        f"`decode.stablehlo` is called with `weights, z{labels}`, z being float32 (any number, {model.method.latent})"
+    )
+    encode = f"; `encode.stablehlo` with `weights, x{labels}`, to such z" if model.encodes else ""
+    return f"Beside it, {decode}{encode}."
 
 
 def _versions(path: Path) -> dict[str, str]:
@@ -82,8 +90,9 @@ def _scores(path: Path, step: int, ema: bool) -> str:
     return "\n".join(dict.fromkeys(parts)) or "These weights have not been evaluated.\n"
 
 
-def _stamp(stamp: dict[str, Any]) -> str:
-    return spoken(Stamp(**{name: tuple(x) if isinstance(x, list) else x for name, x in stamp.items()}))
+def _stamp(written: dict[str, Any]) -> str:
+    stamp: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in written.items()}
+    return spoken(Stamp(**stamp))
 
 
 def _table(scores: dict[str, float], spread: dict[str, float]) -> str:

@@ -3,6 +3,8 @@
 import io
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
@@ -13,14 +15,14 @@ from genlab.data.feed import to_uint8
 from genlab.data.sources import load as load_data
 from genlab.data.splits import Dataset, Split
 from genlab.errors import Invalid, require
-from genlab.latent.interpolation import lerp, slerp
+from genlab.latent.paths import lerp, slerp
 from genlab.track import grids
 from genlab.train.model import Model
 
 POINTS = 1000  # on the map, at most
 NEIGHBOURS = 10_000  # training examples, at most, among which a sample's nearest names its class
 DIRECTIONS = 6
-PATHS = {"lerp": lerp, "slerp": slerp}
+PATHS = {"lerp": jax.jit(lerp), "slerp": jax.jit(slerp)}
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,17 @@ class Explorer:
         return self._picture(self.model.decode(z[None], self._labels([point], label)))
 
     def between(self, start: int, end: int, steps: int, how: str, label: int | None = None) -> bytes:
-        """What lies between two points, in `steps` pictures side by side; for points of the plane, in one."""
+        """What lies between two points, in `steps` pictures in two rows; for points of the plane, in one picture.
+
+        Raises:
+            Invalid: there is no such point, path or class, or there are too few or many steps.
+        """
         require(2 <= steps <= 32, "steps", steps, "from 2 to 32")
         require(how in PATHS, "how", how, f"one of {', '.join(PATHS)}")
         ends = self.map.latents[[self._checked(start), self._checked(end)]]
-        z = np.asarray(PATHS[how](*ends, np.linspace(0, 1, steps)), np.float32)
+        z = np.asarray(PATHS[how](*ends, jnp.linspace(0, 1, steps)))
         x = self.model.decode(z, self._labels([start] * steps, label))
-        return _png(grids.tile(to_uint8(x), steps)) if x.ndim == 4 else self._picture(x)
+        return _png(grids.tile(to_uint8(x), -(-steps // 2))) if x.ndim == 4 else self._picture(x)
 
     def atlas(self) -> bytes:
         """All that the map shows, images in rows, as many a row as makes the picture square."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from genlab.errors import Invalid
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
-from genlab.train.model import Model
 from genlab.track.folder import RunFolder
+from genlab.train.model import Model
 
 
 def write(model: Model, run: Path, out: Path) -> None:

@@ -11,7 +11,7 @@ const made = (name, parent, text = "") => {
   return element;
 };
 
-const STEPS = 10;
+const STEPS = 12;
 const facts = await (await fetch("/run.json")).json();
 const chosen = { point: 0, path: null };
 
@@ -66,7 +66,7 @@ function choose(point) {
 function connect(start, end) {
   chosen.path = [start, end];
   find("ends").textContent = `${start}${name(start)} and ${end}${name(end)}`;
-  const query = { start, end, steps: facts.images ? STEPS : 64, how: find("how").value, label: facts.conditional ? label() : "" };
+  const query = { start, end, steps: facts.images ? STEPS : 32, how: find("how").value, label: facts.conditional ? label() : "" };
   show(find("between"), `/between.png?${new URLSearchParams(query)}`);
   map.show(chosen.point, chosen.path);
 }
@@ -137,8 +137,7 @@ thumbnails();
 history();
 curves();
 choose(0);
-const other = facts.labels.findIndex((text) => text !== facts.labels[0]);
-connect(0, other > 0 ? other : facts.places.length - 1);
+connect(0, map.farthest(0));
 find("reset").addEventListener("click", () => { rest(); decode(); });
 find("class").addEventListener("change", () => { decode(); connect(...chosen.path); });
 find("how").addEventListener("change", () => connect(...chosen.path));

@@ -5,6 +5,16 @@ const NEAR = 18;  // pixels within which a point is meant
 
 export const colour = (label) => (label < 0 ? COLOURS[0] : COLOURS[label % COLOURS.length]);
 
+// A dark line with a white edge, to be seen on anything.
+function outline(pen, trace) {
+  for (const [ink, width] of [["#fff", 5], ["#1c2430", 2.2]]) {
+    [pen.strokeStyle, pen.lineWidth] = [ink, width];
+    pen.beginPath();
+    trace();
+    pen.stroke();
+  }
+}
+
 export class LatentMap {
   // onPoint(i): a click; onPath(i, j): a drag from i to j
   constructor(canvas, places, labels, names, onPoint, onPath) {
@@ -37,6 +47,11 @@ export class LatentMap {
       if (distance < limit) [best, limit] = [i, distance];
     });
     return best;
+  }
+
+  farthest(i) {
+    const distances = this.places.map(([x, y]) => Math.hypot(x - this.places[i][0], y - this.places[i][1]));
+    return distances.indexOf(Math.max(...distances));
   }
 
   press(event) {
@@ -72,10 +87,21 @@ export class LatentMap {
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
     pen.imageSmoothingEnabled = false;
-    this.places.forEach((_, i) => (this.thumbnails && this.atlas ? this.thumbnail(pen, i, 24) : this.dot(pen, i)));
+    this.places.forEach((_, i) => this.dot(pen, i));
+    if (this.thumbnails && this.atlas) this.apart(26).forEach((i) => this.thumbnail(pen, i, 26));
     if (this.path) this.line(pen);
     this.ring(pen, this.chosen);
     if (this.hovered !== null) this.hint(pen, this.hovered);
+  }
+
+  // Points whose pictures of such a size do not cover each other; the others stay dots.
+  apart(size) {
+    const kept = [];
+    this.places.forEach((_, i) => {
+      const [x, y] = this.at(i);
+      if (kept.every(([, u, v]) => Math.max(Math.abs(x - u), Math.abs(y - v)) > size + 1)) kept.push([i, x, y]);
+    });
+    return kept.map(([i]) => i);
   }
 
   dot(pen, i) {
@@ -104,24 +130,13 @@ export class LatentMap {
   line(pen) {
     const [start, end, pointer] = this.path;
     const [[x, y], [toX, toY]] = [this.at(start), end === null ? pointer : this.at(end)];
-    pen.strokeStyle = "#1c2430";
-    pen.lineWidth = 2;
-    pen.setLineDash([6, 4]);
-    pen.beginPath();
-    pen.moveTo(x, y);
-    pen.lineTo(toX, toY);
-    pen.stroke();
-    pen.setLineDash([]);
-    for (const i of [start, end]) if (i !== null) this.ring(pen, i, "#1c2430", 6);
+    outline(pen, () => { pen.moveTo(x, y); pen.lineTo(toX, toY); });
+    for (const i of [start, end]) if (i !== null) this.ring(pen, i, 6);
   }
 
-  ring(pen, i, ink = "#1c2430", radius = 9) {
+  ring(pen, i, radius = 10) {
     const [x, y] = this.at(i);
-    pen.strokeStyle = ink;
-    pen.lineWidth = 2;
-    pen.beginPath();
-    pen.arc(x, y, radius, 0, 7);
-    pen.stroke();
+    outline(pen, () => pen.arc(x, y, radius, 0, 7));
   }
 
   hint(pen, i) {
