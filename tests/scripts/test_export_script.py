@@ -25,10 +25,10 @@ CLEAN = """
 import sys
 sys.modules["genlab"] = sys.modules["flax"] = None
 {code}
-z = np.load("../z.npy")
+z, labels = np.load("../z.npy"), {labels}
 decode = export.deserialize(bytearray(Path("decode.stablehlo").read_bytes()))
-np.savez("../found.npz", x=x, few=sample.call(weights, np.uint32(7), np.array([3, 60], np.int32)),
-         decoded=decode.call(weights, z), platforms=sample.platforms)
+np.savez("../found.npz", x=x, few=sample.call(weights, np.uint32(7), np.array([3, 60], np.int32), *labels),
+         decoded=decode.call(weights, z, *labels), platforms=sample.platforms)
 """
 
 
@@ -41,22 +41,32 @@ def export():
 
 
 @pytest.mark.parametrize(
-    "name, method", [("vae", CONVOLUTIONS), ("ae", {}), ("wgan_gp_points", {})], ids=["convolutions", "codes", "points"]
+    "name, method",
+    [("vae", CONVOLUTIONS), ("ae", {}), ("wgan_gp_points", {}), ("wgan_gp", {"classes": 10})],
+    ids=["convolutions", "codes", "points", "classes"],
 )
 def test_the_cards_code_makes_the_models_samples_without_genlab(export, tiny, tmp_path, name, method):
     train(tiny(name, method=method), tmp_path / "run")
     export(tmp_path / "run", "--out", tmp_path / "new" / "export")
     model = genlab.load(tmp_path / "run")
-    z = np.random.default_rng(0).normal(size=(5, model.method.latent)).astype(np.float32)
+    conditional, own, chosen = model.conditional, np.arange(64) % 10, np.array([4, 7], np.int32)
+    z = np.random.default_rng(0).normal(size=(2, model.method.latent)).astype(np.float32)
     np.save(tmp_path / "new" / "z.npy", z)
     folder = tmp_path / "new" / "export"
     code = re.search("```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    subprocess.run([sys.executable, "-c", CLEAN.format(code=code)], cwd=folder, env=environment, check=True)
+    clean = CLEAN.format(code=code, labels="[np.array([4, 7], np.int32)]" if conditional else "[]")
+    subprocess.run([sys.executable, "-c", clean], cwd=folder, env=environment, check=True)
     with np.load(tmp_path / "new" / "found.npz") as found:
-        np.testing.assert_allclose(found["x"], model.sample(64), rtol=0, atol=2e-6)
-        np.testing.assert_allclose(found["few"], model.sample(61, seed=7)[[3, 60]], rtol=0, atol=2e-6)
-        np.testing.assert_allclose(found["decoded"], model.decode(z), rtol=0, atol=2e-6)
+        np.testing.assert_allclose(found["x"], model.sample(64, labels=own if conditional else None), rtol=0, atol=2e-6)
+        few = [
+            model.sample(1, seed=7, start=i, labels=int(c) if conditional else None)[0]
+            for i, c in zip((3, 60), chosen, strict=True)
+        ]
+        np.testing.assert_allclose(found["few"], few, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(
+            found["decoded"], model.decode(z, chosen if conditional else None), rtol=0, atol=2e-6
+        )
         assert abs(found["x"]).max() > 0.01
         assert tuple(found["platforms"]) == PLATFORMS
     held = load_file(folder / "weights.safetensors")

@@ -17,7 +17,7 @@ export function chart(name, values) {
   const box = document.createElement("div");
   box.className = "curve";
   const title = document.createElement("div"), label = document.createElement("b"), output = document.createElement("output");
-  label.textContent = name;
+  label.textContent = label.title = name;
   title.append(label, output);
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
