@@ -95,7 +95,7 @@ def _stamp(written: dict[str, Any]) -> str:
     return spoken(Stamp(**stamp))
 
 
-def _table(scores: dict[str, float], spread: dict[str, float]) -> str:
+def _table(scores: dict[str, int | float], spread: dict[str, int | float]) -> str:
     """A row for each score, with its standard deviation over the seeds of sampling where there were several."""
     rows = [
         f"| {name.replace('_', ' ')} | {value:.4g} | {f'{spread[name]:.1g}' if name in spread else ''} |"
