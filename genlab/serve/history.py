@@ -8,7 +8,8 @@ from genlab.track.folder import RunFolder
 
 DRAWN = 400  # values of a curve, at most
 
-Curves = dict[str, list[tuple[int, float]]]
+Curve = list[tuple[int, int | float]]
+Curves = dict[str, Curve]
 
 
 def curves(folder: RunFolder) -> Curves:
@@ -25,7 +26,7 @@ def curves(folder: RunFolder) -> Curves:
     return {name: _thinned(values) for name, values in sorted(found.items())}
 
 
-def _thinned(values: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def _thinned(values: Curve) -> Curve:
     """Every k-th value, counted from the last."""
     return values[:: -max(1, math.ceil(len(values) / DRAWN))][::-1]
 

@@ -18,7 +18,6 @@ import pytest
 import genlab
 from genlab.data.feed import to_uint8
 from genlab.data.sources import load as load_data
-from genlab.train.loop import train
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -111,9 +110,9 @@ def browser(tmp_path):
         context.close()
 
 
-def test_a_page_shows_examples_and_what_becomes_of_them(browser, tiny, tmp_path):
-    train(tiny("vae", steps=4), tmp_path / "run")
-    with served(tmp_path / "run") as address:
+def test_a_page_shows_examples_and_what_becomes_of_them(browser, trained):
+    run = trained("vae", steps=4)
+    with served(run) as address:
         browser.open(address)
         assert browser.text("run") == "run"
         assert "vae on digits, iteration 4, averaged weights" in browser.text("facts")
@@ -122,7 +121,7 @@ def test_a_page_shows_examples_and_what_becomes_of_them(browser, tiny, tmp_path)
             browser.page.mouse.click(*browser.spot(0.9, 0.5))
         point = int(browser.text("point").split()[0])
         assert point != 0
-        model = genlab.load(tmp_path / "run")
+        model = genlab.load(run)
         x = load_data(model.config.data, 0).test.read(np.array([point])).x
         assert browser.pixels("original")[::4] == x.ravel().tolist()
         wanted = to_uint8(model.reconstruct(x.astype(np.float32) / 127.5 - 1)).ravel()
@@ -154,21 +153,20 @@ def test_a_page_shows_examples_and_what_becomes_of_them(browser, tiny, tmp_path)
     assert browser.requests and all(url.startswith(address) for url in browser.requests), browser.requests
 
 
-def test_a_class_can_be_chosen(browser, tiny, tmp_path):
-    train(tiny("wgan_gp", method={"classes": 10}), tmp_path / "run")
-    with served(tmp_path / "run") as address:
+def test_a_class_can_be_chosen(browser, trained):
+    run = trained("cgan")
+    with served(run) as address:
         browser.open(address)
         assert browser.page.is_hidden("#original")
         with browser.changes("decoded", "between"):
             browser.page.select_option("#class", "7")
-        model = genlab.load(tmp_path / "run")
+        model = genlab.load(run)
         wanted = to_uint8(model.decode(model.prior(1), 7)).ravel()
         np.testing.assert_allclose(browser.pixels("decoded")[::4], wanted, atol=1)
     assert browser.complaints == []
 
 
-def test_what_is_asked_wrongly_is_refused(tiny, tmp_path):
-    train(tiny("vae"), tmp_path / "run")
+def test_what_is_asked_wrongly_is_refused(trained):
 
     def answer(path, **headers):
         try:
@@ -178,7 +176,7 @@ def test_what_is_asked_wrongly_is_refused(tiny, tmp_path):
             with error:
                 return error.code, error.read().decode()
 
-    with served(tmp_path / "run") as address:
+    with served(trained("vae", steps=4)) as address:
         assert json.loads(answer("run.json")[1])["classes"] == [str(i) for i in range(10)]
         assert answer("decoded.png?point=999") == (400, "point: 999 is not from 0 to 179\n")
         for path in ("decoded.png", "decoded.png?point=x", "between.png?start=0&end=1&steps=99&how=lerp"):
@@ -187,13 +185,12 @@ def test_what_is_asked_wrongly_is_refused(tiny, tmp_path):
         assert answer("run.json", Host="elsewhere.example")[0] == 400
 
 
-def test_mistakes_are_one_line(tiny, tmp_path):
-    train(tiny("vae"), tmp_path / "run")
+def test_mistakes_are_one_line(trained, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        starts = explore(tmp_path, "--port", 0), explore(tmp_path / "run", "--port", port)
+        starts = explore(tmp_path, "--port", 0), explore(trained("vae", steps=4), "--port", port)
         said = [process.communicate(timeout=300) for process in starts]
     assert [process.returncode for process in starts] == [2, 2]
     assert all(out == "" and error.count("\n") == 1 for out, error in said), said

@@ -12,7 +12,6 @@ from genlab.data.sources import load as load_data
 from genlab.errors import Invalid
 from genlab.serve import explorer
 from genlab.serve.explorer import Explorer, survey
-from genlab.train.loop import train
 
 
 def pixels(png):
@@ -21,13 +20,12 @@ def pixels(png):
 
 
 @pytest.fixture
-def made(tiny, tmp_path, monkeypatch):
+def made(trained, monkeypatch):
     """`made("vae")`: an explorer of a tiny run, of 60 points at most."""
     monkeypatch.setattr(explorer, "POINTS", 60)
 
-    def make(name, **sections):
-        train(tiny(name, **sections), tmp_path / name)
-        model = genlab.load(tmp_path / name)
+    def make(name):
+        model = genlab.load(trained(name))
         return Explorer(model, survey(model))
 
     return make
@@ -96,7 +94,7 @@ def test_a_direction_of_a_linear_generator_is_its_component(made, monkeypatch):
 
 
 def test_classes_can_be_chosen(made):
-    found = made("wgan_gp", method={"classes": 10})
+    found = made("cgan")
     np.testing.assert_array_equal(found.map.labels, np.arange(60) % 10)
     own, chosen = (to_uint8(found.model.decode(found.map.latents[[4]], label))[0, ..., 0] for label in (4, 7))
     assert (own != chosen).any()
