@@ -16,6 +16,7 @@ ALLOWED = {
     "train": {"errors", "kernels", *LEAVES, "methods"},
     "evaluate": {"errors", "kernels", *LEAVES, "methods", "train", "latent"},
     "latent": {"errors", "kernels", *LEAVES, "methods", "train"},
+    "serve": {"errors", "kernels", *LEAVES, "methods", "train", "evaluate", "latent"},
     "benchmark": {"errors", "kernels", *LEAVES, "methods", "train"},
 }
 
