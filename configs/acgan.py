@@ -1,4 +1,4 @@
-"""WGAN-GP whose critic also classifies (ACGAN, Odena et al. 2017), as the official code's default, on the bundled digits.
+"""WGAN-GP whose critic also classifies (ACGAN, Odena et al. 2017), as in the official code, on the bundled digits.
 
 Class-conditional batch norm is the one way in which labels enter the generator; cross-entropies have weight 1 in the
 critic's loss, on real examples, and 0.1 in the generator's.
