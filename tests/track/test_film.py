@@ -48,5 +48,5 @@ def test_an_mp4_of_any_side(tmp_path, images):
 
 
 def test_an_mp4_that_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(OSError, match="absent"):
+    with pytest.raises(OSError, match="No such file"):
         write_film(tmp_path / "absent" / "x.mp4", SMOOTH)
