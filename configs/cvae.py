@@ -1,4 +1,10 @@
-"""Conditional VAE."""
+"""VAE of each class, p(x|y) (Sohn et al. 2015), on the bundled digits; of another set, --method.classes is its number.
+
+Command:   python scripts/train.py --config cvae
+Hardware:  two CPU cores, 75 s while they do other work
+Expect:    Frechet distance 0.65, precision 0.99, recall 0.31; label accuracy 1.00, the share of samples that the
+           shipped classifier sees in the class they were asked for (scripts/evaluate.py; one seed of training)
+"""
 
 from dataclasses import replace
 

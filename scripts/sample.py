@@ -17,9 +17,15 @@ class Command:
     out: Path = Path("samples.png")
     """A picture (.png), an array (.npz), or a folder of images (anything else)."""
     n: int = 64
-    """How many samples."""
+    """How many samples; a million is written while it is drawn."""
     seed: int = 0
     """The same seed gives the same samples, however many are asked for."""
+    labels: tuple[str, ...] = ()
+    """Classes to sample in turn, by name, of a conditional method; "all" is all of them."""
+    truncation: float | None = None
+    """Largest number in a latent from N(0, I), as in BigGAN: less variety, more typical samples."""
+    shard: int | None = None
+    """Write a folder of .npz files of so many samples."""
     step: int | None = None
     """Which checkpoint; the newest by default."""
     ema: bool = True
@@ -29,10 +35,12 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, sample, write."""
     wish = cli.arguments(Command, argv)
+    from genlab.latent.draws import draws
     from genlab.train.export import write_samples
     from genlab.train.model import load
 
-    write_samples(wish.out, load(wish.run_dir, wish.step, wish.ema).sample(wish.n, wish.seed))
+    model = load(wish.run_dir, wish.step, wish.ema)
+    write_samples(wish.out, draws(model, wish.n, wish.seed, wish.labels, wish.truncation), wish.shard)
     print(wish.out)
 
 

@@ -51,6 +51,24 @@ def tiny() -> Callable[..., Config]:
     return lambda name, steps=2, **sections: shrink(cli.preset(name), steps, **sections)
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`trained("wgan_gp", steps=4)`: the run of a shrunken preset, trained once for all tests; copy it to change it."""
+    from genlab.train.loop import train
+
+    runs: dict[str, Path] = {}
+
+    def find(name: str, steps: int = 2, **sections: dict) -> Path:
+        wanted = f"{name} {steps} {sections}"
+        if wanted not in runs:
+            folder = tmp_path_factory.mktemp(name) / "run"
+            train(shrink(cli.preset(name), steps, **sections), folder)
+            runs[wanted] = folder
+        return runs[wanted]
+
+    return find
+
+
 @pytest.fixture(params=PRESETS)
 def preset(request: pytest.FixtureRequest) -> str:
     """Every preset's name in turn."""

@@ -14,8 +14,9 @@ ALLOWED = {
     **{leaf: {"errors", "kernels"} for leaf in LEAVES},
     "methods": {"errors", "kernels", *LEAVES},
     "train": {"errors", "kernels", *LEAVES, "methods"},
-    "evaluate": {"errors", "kernels", *LEAVES, "methods", "train"},
+    "evaluate": {"errors", "kernels", *LEAVES, "methods", "train", "latent"},
     "latent": {"errors", "kernels", *LEAVES, "methods", "train"},
+    "serve": {"errors", "kernels", *LEAVES, "methods", "train", "evaluate", "latent"},
     "benchmark": {"errors", "kernels", *LEAVES, "methods", "train"},
 }
 

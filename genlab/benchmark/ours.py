@@ -64,7 +64,9 @@ class Genlab(Side):
 
         one = jax.vmap(update, in_axes=(None, None, 0), axis_name=AXIS)
         self.flop = flop(one, jax.eval_shape(game.init), feed.arrays(0), self.index)
-        return self._compiled(game, feed, lambda state, arrays, index, n: iteration(state, arrays, index, True), looped=False)
+        return self._compiled(
+            game, feed, lambda state, arrays, index, n: iteration(state, arrays, index, True), looped=False
+        )
 
     def _looped(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Float, Int, Num, PyTree, UInt8
 from tqdm import tqdm
 
 from genlab.data.order import example_index
@@ -39,7 +39,7 @@ class Network(nnx.Module):
         self.hidden = nnx.Linear(-(-height // 4) * -(-width // 4) * 2 * WIDTH, FEATURES, rngs=rngs)
         self.output = nnx.Linear(FEATURES, classes, rngs=rngs)
 
-    def __call__(self, images: UInt8[Array, "b h w c"]) -> tuple[Float[Array, "b d"], Float[Array, "b classes"]]:
+    def __call__(self, images: Num[Array, "b h w c"]) -> tuple[Float[Array, "b d"], Float[Array, "b classes"]]:
         x = images.astype(jnp.float32) / 127.5 - 1
         for conv in (self.conv1, self.conv2, self.conv3):
             x = jax.nn.relu(conv(x))
@@ -59,7 +59,7 @@ class Classifier(Extractor):
     """Share of the test split that it gets right."""
 
     def apply(
-        self, weights: PyTree, images: UInt8[Array, "b h w c"]
+        self, weights: PyTree, images: Num[Array, "b h w c"]
     ) -> tuple[Float[Array, "b d"], Float[Array, "b classes"]]:
         return nnx.merge(_graph(self.shape, self.classes), weights)(images)
 

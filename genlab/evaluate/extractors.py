@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, PyTree, UInt8
+from jaxtyping import Array, Float, Float32, Num, PyTree, UInt8
 
 from genlab.errors import require
 from genlab.evaluate.devices import over_rows
@@ -46,9 +46,9 @@ class Extractor(abc.ABC):
 
     @abc.abstractmethod
     def apply(
-        self, weights: PyTree, images: UInt8[Array, "b h w c"]
+        self, weights: PyTree, images: Num[Array, "b h w c"]
     ) -> tuple[Float[Array, "b d"], Float[Array, "b classes"] | None]:
-        """Features and logits of a batch, traced."""
+        """Features and logits of a batch of 0..255, traced; also between whole numbers, so that it has derivatives."""
 
     @abc.abstractmethod
     def check(self, shape: tuple[int, ...]) -> None:
@@ -66,7 +66,7 @@ class Pixels(Extractor):
     weights: PyTree = ()
     rows: int = 1024
 
-    def apply(self, weights: PyTree, images: UInt8[Array, "b h w c"]) -> tuple[Float[Array, "b d"], None]:
+    def apply(self, weights: PyTree, images: Num[Array, "b h w c"]) -> tuple[Float[Array, "b d"], None]:
         return images.reshape(len(images), -1).astype(jnp.float32) / 255, None
 
     def check(self, shape: tuple[int, ...]) -> None:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, PyTree, UInt8
+from jaxtyping import Array, Float, Num, PyTree
 
 from genlab.errors import Invalid, require
 from genlab.evaluate.extractors import Extractor
@@ -167,7 +167,7 @@ class Inception(nnx.Module):
             c = block.channels
         self.fc = nnx.Linear(c, 1008, use_bias=False, precision=jax.lax.Precision.HIGHEST, rngs=rngs)
 
-    def __call__(self, images: UInt8[Array, "b h w 3"]) -> tuple[Float[Array, "b 2048"], Float[Array, "b 1008"]]:
+    def __call__(self, images: Num[Array, "b h w 3"]) -> tuple[Float[Array, "b 2048"], Float[Array, "b 1008"]]:
         x = (resize(images.astype(jnp.float32), SIDE) - 128) / 128
         for name, *_ in STEM:
             x = getattr(self, name)(x)
@@ -197,7 +197,7 @@ class InceptionV3(Extractor):
     """The extractor of FID, KID and the Inception score."""
 
     def apply(
-        self, weights: PyTree, images: UInt8[Array, "b h w c"]
+        self, weights: PyTree, images: Num[Array, "b h w c"]
     ) -> tuple[Float[Array, "b 2048"], Float[Array, "b 1008"]]:
         colour = jnp.repeat(images, 3, -1) if images.shape[-1] == 1 else images
         return nnx.merge(_empty()[0], weights)(colour)

@@ -1,7 +1,7 @@
 """What an encoding method says of given examples: likelihood, reconstructions, latents, with all its networks."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -24,39 +24,32 @@ ACTIVE = 0.01  # variance of a posterior's mean above which a unit is active: Bu
 COLLAPSED = 0.01  # nats of KL, and share of examples above it, below which a unit has collapsed: Lucas et al. (2019)
 
 Scores = dict[str, float]
+Labels = np.ndarray | None  # of examples, for methods with classes
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Examples for a model, as its training saw them."""
-
-    x: np.ndarray
-    """Images of 0..255, or points."""
-    label: np.ndarray
-
-
-def of_examples(model: Model, x: np.ndarray, f: Any, label: str) -> PyTree:
-    """`f(networks, examples, keys)` of all examples, on all devices."""
-    data = replace(model.config.data, flip=False)
+def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
+    """`f(networks, examples, keys, labels)` of all examples, on all devices; without classes the labels are None."""
+    data, classes = replace(model.config.data, flip=False), model.method.classes
 
     def some(constants: PyTree, rows: PyTree) -> PyTree:
         state, key = constants
         keys = example_keys(key, rows["index"])
         images = rows["x"] if rows["x"].ndim == 2 else to_float(rows["x"], keys, data)
-        return f(model.networks(state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1))
+        return f(model.networks(state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), rows.get("label"))
 
-    rows = {"x": x, "index": np.arange(len(x))}
+    rows = {"x": x, "index": np.arange(len(x))} | ({"label": labels} if classes else {})
     size = min(SIZE, -(-len(x) // jax.device_count()))
-    return over_rows(some, (model.state, stream(0, "inference")), rows, size, label)
+    return over_rows(some, (model.state, stream(0, "inference")), rows, size, title)
 
 
-def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
+def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:
     """ELBO, and importance-weighted bound (Burda et al. 2016, eq. 8) with its standard error, in nats per example.
 
     For images also in bits per dimension. A density of pixels in [-1, 1] becomes that of 256 grey levels by their
     distance there, 1/128 where they are dequantised (Theis et al. 2016: then it bounds the levels' own) and 1/127.5
     where they are not; a likelihood of bits is taken as it is. Where a density is known but for its constant, that
-    comes from annealed runs, with a standard error of its own.
+    comes from annealed runs, with a standard error of its own. A conditional method's likelihood is that of x given
+    its label.
 
     Raises:
         Invalid: a method without a likelihood.
@@ -65,10 +58,11 @@ def likelihood(model: Model, x: np.ndarray, importance: int) -> Scores:
     if not isinstance(method, Likelihood | Unnormalised):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
-    def look(networks: Networks, x: Array, keys: Keys) -> dict[str, Float[Array, " b"]]:
-        return bounds(method, networks, x, keys, importance)
+    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:
+        return bounds(method, networks, x, keys, importance, labels=labels)
 
-    found = {name: values.astype(np.float64) for name, values in of_examples(model, x, look, "likelihood").items()}
+    seen = of_examples(model, x, look, "likelihood", labels)
+    found = {name: values.astype(np.float64) for name, values in seen.items()}
     constant: Scores = {}
     if isinstance(method, Unnormalised):
         constant = dict(zip(("log_partition", "log_partition_error"), model.log_partition, strict=True))
@@ -90,7 +84,7 @@ def bits_per_dimension(model: Model, nats: float) -> float:
     return -nats / (math.prod(model.shape) * math.log(2)) + (0.0 if discrete else math.log2(levels))
 
 
-def reconstruction(model: Model, x: np.ndarray) -> Scores:
+def reconstruction(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
     """Mean squared error of reconstructions per pixel in [0, 1] (of points: per coordinate), and SSIM of images.
 
     Raises:
@@ -98,17 +92,17 @@ def reconstruction(model: Model, x: np.ndarray) -> Scores:
     """
     method = _encoding(model, "reconstruction")
 
-    def pair(networks: Networks, x: Array, keys: Keys) -> tuple[Array, Array]:
-        return x, method.reconstruct(networks, x)
+    def pair(networks: Networks, x: Array, keys: Keys, labels: Any) -> tuple[Array, Array]:
+        return x, method.reconstruct(networks, x, labels)
 
-    real, again = of_examples(model, x, pair, "reconstruction")
+    real, again = of_examples(model, x, pair, "reconstruction", labels)
     if x.ndim == 2:
         return {"mse": float(np.square(real - again).mean())}
     real, again = (real + 1) / 2, (np.clip(again, -1, 1) + 1) / 2
     return {"mse": float(np.square(real - again).mean()), "ssim": float(ssim(real, again).mean())}
 
 
-def latents(model: Model, x: np.ndarray) -> Scores:
+def latents(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
     """Active units (Burda et al. 2016) and, where there is a posterior, collapsed ones (Lucas et al. 2019).
 
     Raises:
@@ -117,13 +111,13 @@ def latents(model: Model, x: np.ndarray) -> Scores:
     method = _encoding(model, "latents")
     posterior = getattr(method, "posterior", None)
 
-    def look(networks: Networks, x: Array, keys: Keys) -> dict[str, Array]:
+    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Array]:
         if posterior is None:
-            return {"mean": method.encode(networks, x)}
-        mean, log_variance = posterior(networks, x)
+            return {"mean": method.encode(networks, x, labels)}
+        mean, log_variance = posterior(networks, x, labels)
         return {"mean": mean, "kl": 0.5 * (jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance)}
 
-    seen = of_examples(model, x, look, "latents")
+    seen = of_examples(model, x, look, "latents", labels)
     scores = {"active_units": float((seen["mean"].var(0) > ACTIVE).sum())}
     if "kl" in seen:
         scores["collapsed_units"] = float(((seen["kl"] > COLLAPSED).mean(0) <= COLLAPSED).sum())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from genlab.data.toys import DEVIATION, centres
 from genlab.errors import Invalid, require
@@ -22,7 +22,8 @@ from genlab.train.model import Model
 OfImages = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
 OfPoints = Literal["modes", "transport"]
 OfModels = Literal["likelihood", "reconstruction", "latents", "representation"]
-Metric = OfImages | OfPoints | OfModels
+OfDecoders = Literal["smoothness"]
+Metric = OfImages | OfPoints | OfModels | OfDecoders
 
 NEIGHBOURS = 10_000  # examples of either kind that metrics of all pairs see, at most
 POINTS = 1000  # points that the optimal transport pairs, at most
@@ -52,6 +53,8 @@ class Against:
     unseen: Seen | None
     """Held-out real images, if there are any."""
     settings: Settings
+    labels: Int[np.ndarray, " n"] | None = None
+    """Of the samples, where they have some."""
 
 
 def frechet(fake: Features, against: Against) -> Scores:
@@ -86,9 +89,11 @@ def density(fake: Features, against: Against) -> Scores:
 
 
 def classes(fake: Features, against: Against) -> Scores:
-    """The share of samples in the class that has the fewest."""
+    """The share of samples in the class that has the fewest, and of those in the class that they were to be of."""
     logits = _logits(fake, "classes")
-    return {"smallest_class": float((logits.argmax(1)[:, None] == np.arange(logits.shape[1])).mean(0).min())}
+    found = logits.argmax(1)
+    scores = {"smallest_class": float((found[:, None] == np.arange(logits.shape[1])).mean(0).min())}
+    return scores if against.labels is None else scores | {"label_accuracy": float((found == against.labels).mean())}
 
 
 def nearest(fake: Features, against: Against) -> Scores:
@@ -140,14 +145,16 @@ def of_model(metric: str, model: Model, train: Reference, test: Reference, setti
         Invalid: the method has nothing of the kind.
     """
     if metric == "likelihood":
-        return inference.likelihood(model, test.x, settings.importance)
+        return inference.likelihood(model, test.x, settings.importance, test.label)
     if metric == "reconstruction":
-        return inference.reconstruction(model, test.x)
+        return inference.reconstruction(model, test.x, test.label)
     if metric == "latents":
-        return inference.latents(model, test.x)
-    some = slice(None, PROBE)
-    fitted = representation.features(model, train.x[some]), train.label[some]
-    return representation.accuracies(*fitted, representation.features(model, test.x[some]), test.label[some])
+        return inference.latents(model, test.x, test.label)
+    labels = [part.label[:PROBE] for part in (train, test)]
+    fitted, unseen = (
+        representation.features(model, part.x[:PROBE], label) for part, label in zip((train, test), labels, strict=True)
+    )
+    return representation.accuracies(fitted, labels[0], unseen, labels[1])
 
 
 def chosen(metrics: tuple[str, ...], points: bool, classified: bool) -> tuple[str, ...]:
@@ -159,7 +166,7 @@ def chosen(metrics: tuple[str, ...], points: bool, classified: bool) -> tuple[st
     mine, others = (OfPoints, OfImages) if points else (OfImages, OfPoints)
     wrong = set(metrics) & set(get_args(others))
     if wrong:
-        allowed = ", ".join((*get_args(mine), *get_args(OfModels)))
+        allowed = ", ".join((*get_args(mine), *get_args(OfModels), *get_args(OfDecoders)))
         require(False, "metrics", sorted(wrong)[0], f"for {'points' if points else 'images'}; these are: {allowed}")
     if metrics:
         return metrics

@@ -8,28 +8,31 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from genlab.errors import Invalid, require
-from genlab.evaluate.inference import of_examples
+from genlab.evaluate.inference import Labels, of_examples
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding, Networks
-from genlab.nn.layers import Linear
+from genlab.nn.conditional import exchange, is_output
 from genlab.train.model import Model
 
 K = 5  # neighbours that vote
 OPPONENTS = ("discriminator", "critic")
 
 
-def features(model: Model, x: np.ndarray) -> Float[np.ndarray, "n d"]:
-    """An encoder's latents, or what a discriminator's or critic's last linear layer sees.
+def features(model: Model, x: np.ndarray, labels: Labels = None) -> Float[np.ndarray, "n d"]:
+    """An encoder's latents, or what a discriminator's or critic's output layer sees.
+
+    Networks of a conditional method that read labels are given them here too: what their features then know of labels
+    says how little they ignore what they are told.
 
     Raises:
         Invalid: a model that has none of these.
     """
     look = _latents(model.game.method) if isinstance(model.game.method, Encoding) else _before_output(model)
-    return of_examples(model, x, look, "representation")
+    return of_examples(model, x, look, "representation", labels)
 
 
 def _latents(method: Encoding) -> Callable:
-    return lambda networks, x, keys: method.encode(networks, x)
+    return lambda networks, x, keys, labels: method.encode(networks, x, labels)
 
 
 def _before_output(model: Model) -> Callable:
@@ -37,29 +40,16 @@ def _before_output(model: Model) -> Callable:
     if name is None:
         raise Invalid(f"metrics: representation; {type(model.game.method).__name__} has no features, leave it out")
 
-    def look(networks: Networks, x: Array, keys: Keys) -> Array:
+    sizes = {1, 1 + model.method.classes}  # of an output, a value alone or with the logits of classes
+
+    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         network = networks[name]
-        _behead(network)
-        seen: Any = network(x)  # type: ignore[operator]
+        if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, last=True):
+            raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
+        seen: Any = network(x, labels)  # type: ignore[operator]
         return seen.reshape(len(x), -1)
 
     return look
-
-
-def _behead(network: nnx.Module) -> None:
-    """Replace the last linear layer with one output by the identity."""
-    linear = {path: part for path, part in nnx.iter_modules(network) if isinstance(part, Linear)}
-    heads = [path for path, part in linear.items() if part.kernel[...].shape[1] == 1]
-    if not heads:
-        raise Invalid("metrics: representation; the discriminator has no linear layer with one output, leave it out")
-    *path, last = heads[-1]
-    parent: Any = network
-    for step in path:
-        parent = parent[step] if isinstance(step, int) else getattr(parent, str(step))
-    if isinstance(last, int):
-        parent[last] = nnx.identity
-    else:
-        setattr(parent, str(last), nnx.identity)
 
 
 def accuracies(

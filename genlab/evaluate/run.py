@@ -21,6 +21,7 @@ from genlab.evaluate.measure import (
     OF_POINTS,
     Against,
     Metric,
+    OfDecoders,
     OfModels,
     Scores,
     Settings,
@@ -30,10 +31,12 @@ from genlab.evaluate.measure import (
 from genlab.evaluate.protocol import PROTOCOLS, BatchNorm, Stamp, seeds
 from genlab.evaluate.reference import Seen, examples
 from genlab.evaluate.samples import QUANTISED, Foreign, Sampler
+from genlab.evaluate.smoothness import path_length
 from genlab.track import grids
 from genlab.train.model import Model
 
 PICTURED = 32  # samples shown beside their nearest training images
+Drawn = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels
 MOST = 10_000  # samples, unless another number is asked for
 ENOUGH = 500  # samples a part of the Inception score should have
 
@@ -44,7 +47,8 @@ class Wish:
 
     metrics: tuple[Metric, ...] = ()
     """What to measure; by default all that samples alone tell. The others: neighbours, a memorisation check with its
-    picture; likelihood, reconstruction, latents, representation, of the model on held-out examples."""
+    picture; likelihood, reconstruction, latents, representation, of the model on held-out examples; smoothness, the
+    perceptual path length between samples."""
     n: int | None = None
     """Samples; by default as many as there are real test images, 10,000 at most, so that both can be compared."""
     seeds: int = 3
@@ -135,7 +139,8 @@ class Bench:
         classified = self.extractor is not None and self.extractor.name != "pixels"
         asked = chosen(wish.metrics, self.points, classified)
         self.of_models = tuple(name for name in asked if name in get_args(OfModels))
-        self.of_samples = tuple(name for name in asked if name not in self.of_models)
+        self.of_decoders = tuple(name for name in asked if name in get_args(OfDecoders))
+        self.of_samples = tuple(name for name in asked if name not in (*self.of_models, *self.of_decoders))
         if self.points and data.place not in DEVIATION:
             if "modes" in wish.metrics:
                 raise Invalid(f"metrics: modes; {data.name} has none, leave it out")
@@ -163,11 +168,11 @@ class Bench:
             splits=self.settings.splits,
         )
 
-    def samples(self, sets: Iterator[np.ndarray]) -> tuple[Scores, Scores, np.ndarray | None]:
+    def samples(self, sets: Iterator[Drawn]) -> tuple[Scores, Scores, np.ndarray | None]:
         """Mean and spread of the scores of several sets of samples; the first set's picture, if it is asked for."""
         found, picture = [], None
-        for x in sets:
-            scores, fake = self._scores(x)
+        for x, labels in sets:
+            scores, fake = self._scores(x, labels)
             found.append(scores)
             if "neighbours" in self.of_samples and picture is None:
                 picture = self._picture(x, fake)
@@ -175,7 +180,7 @@ class Bench:
         spread = {name: float(np.std([scores[name] for scores in found], ddof=1)) for name in mean if len(found) > 1}
         return mean, spread, picture
 
-    def _scores(self, x: np.ndarray) -> tuple[Scores, np.ndarray]:
+    def _scores(self, x: np.ndarray, labels: np.ndarray | None) -> tuple[Scores, np.ndarray]:
         scores: Scores = {}
         if self.extractor is None:
             for name in self.of_samples:
@@ -183,9 +188,9 @@ class Bench:
             return scores, x
         shape = self.dataset.shape
         require(x.shape[1:] == shape, "images", x.shape[1:], f"of the real images' shape {shape}")
-        fake = extract(self.extractor, x)
+        fake, against = extract(self.extractor, x), dataclasses.replace(self.against, labels=labels)
         for name in self.of_samples:
-            scores |= OF_IMAGES[name](fake, self.against)
+            scores |= OF_IMAGES[name](fake, against)
         return scores, fake.x
 
     def _picture(self, x: np.ndarray, fake: np.ndarray) -> np.ndarray:
@@ -201,18 +206,18 @@ class Bench:
         if held is None or len(held.x) < 6:
             return None
         x = held.x[: self.n]
-        scores, _, _ = self.samples(iter([x]))
+        scores, _, _ = self.samples(iter([(x, None)]))
         return Result("real", self.stamp(len(x)), scores)
 
     def foreign(self, images: Foreign) -> Result:
         """Images of another program."""
         drawn = seeds(self.wish.seeds if self.n < len(images.images) else 1)
-        mean, spread, picture = self.samples(images.draw(self.n, seed) for seed in drawn)
+        mean, spread, picture = self.samples((images.draw(self.n, seed), None) for seed in drawn)
         return Result(str(images.place), self.stamp(self.n), mean, spread, picture=picture)
 
     def model(self, subject: Subject) -> Iterator[Result]:
         """A model's samples, then what the model says of held-out examples."""
-        if self.of_samples:
+        if self.of_samples or self.of_decoders:
             yield self._sampled(subject)
         if self.of_models:
             yield self._asked(subject)
@@ -220,8 +225,11 @@ class Bench:
     def _sampled(self, subject: Subject) -> Result:
         model, numbers = subject.model, seeds(self.wish.seeds)
         sampler = Sampler(model.game, model.ema, self.wish.batch_norm)
-        drawn = (sampler.draw(model.state, self.n, seed, str(subject.run)) for seed in numbers)
-        sets = drawn if self.points else (QUANTISED[self.quantised](x) for x in drawn)
+        quantised = (lambda x: x) if self.points else QUANTISED[self.quantised]
+        sets = (
+            (quantised(sampler.draw(model.state, self.n, seed, str(subject.run))), sampler.labels(self.n, seed))
+            for seed in numbers
+        )
         stamp = dataclasses.replace(
             self.stamp(self.n),
             quantised=None if self.points else self.quantised,
@@ -229,7 +237,9 @@ class Bench:
             batch_norm=self.wish.batch_norm,
             seeds=numbers,
         )
-        mean, spread, picture = self.samples(sets)
+        mean, spread, picture = self.samples(sets) if self.of_samples else ({}, {}, None)
+        if self.of_decoders:
+            mean |= path_length(model, self.extractor, self.n)
         return subject.result(stamp, mean, spread, picture)
 
     def _asked(self, subject: Subject) -> Result:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 from tqdm import tqdm
@@ -56,6 +57,11 @@ class Sampler:
         params, stats = (state.ema["params"], state.ema["stats"]) if self.ema else (state.params, state.stats)
         sampling = self.game.method.sampling
         return self.game.merge(select(params, sampling), select(stats, sampling), train=True)
+
+    def labels(self, n: int, seed: int) -> Int[np.ndarray, " n"] | None:
+        """The classes of the `n` samples that `draw` gives, of a conditional method."""
+        drawn = self.game.method.draw_labels(example_keys(stream(seed, "sample"), jnp.arange(n)))
+        return None if drawn is None else np.asarray(drawn)
 
     def draw(self, state: TrainState, n: int, seed: int, label: str) -> np.ndarray:
         """`n` samples: images in [-1, 1], or points; with running averages those of `Model.sample`.

@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 Operand = Literal["x", "w", "y"]
 Tensor = Float[Array, "_ _ _ _"]
+Sizes = tuple[Any, ...]  # integers, or symbols in a program that is made for batches of any size
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -38,7 +39,7 @@ class Geometry(NamedTuple):
         return tuple((side + low + high - kernel) // self.stride + 1 for side, kernel, (low, high) in sides)
 
 
-def shape(wanted: Operand, geometry: Geometry, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+def shape(wanted: Operand, geometry: Geometry, a: Sizes, b: Sizes) -> Sizes:
     """Shape of the operation `wanted` from those of its operands."""
     if wanted == "y":
         return (a[0], *geometry.output, b[3])

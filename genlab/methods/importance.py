@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from genlab.kernels.random import Keys, fold
-from genlab.methods.game import Likelihood, Networks, Unnormalised
+from genlab.methods.game import Labels, Likelihood, Networks, Unnormalised
 
 Count = int | Int[Array, ""]
 
@@ -16,17 +16,16 @@ def bounds(
     x: Float[Array, "b *shape"],
     keys: Keys,
     draws: Count,
-    **given,
+    labels: Labels = None,
 ) -> dict[str, Float[Array, " b"]]:
     """Of each example, in nats: the "elbo", the mean log-weight of `draws` draws, and the tighter "bound" of them all.
 
     The bound is the log of the mean weight, Burda et al. (2016), eq. 8. Both are of Z p(x) where the method knows no Z.
-    `given` is what else the method's `log_weight` takes.
     """
 
     def more(i: Int[Array, ""], sums: tuple[Array, Array]) -> tuple[Array, Array]:
         total, log_total = sums
-        weight = method.log_weight(networks, x, fold(keys, i), **given)
+        weight = method.log_weight(networks, x, fold(keys, i), labels)
         return total + weight, jnp.logaddexp(log_total, weight)
 
     start = (jnp.zeros(len(x)), jnp.full(len(x), -jnp.inf))

@@ -1,7 +1,7 @@
 """How networks are told the label of each example: beside their input, in their batch norms, in their output."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -86,9 +86,9 @@ def is_batch_norm(part: nnx.Module) -> bool:
     return type(part) is BatchNorm
 
 
-def gives_one(part: nnx.Module) -> bool:
-    """Whether this is a linear layer with one output, as discriminators and critics have last."""
-    return isinstance(part, Projection) or (isinstance(part, Linear) and part.kernel[...].shape[1] == 1)
+def is_output(part: nnx.Module, sizes: Collection[int] = (1,)) -> bool:
+    """Whether this may be the output of a discriminator: a projection, or a linear layer of such a size."""
+    return isinstance(part, Projection) or (isinstance(part, Linear) and part.kernel[...].shape[1] in sizes)
 
 
 def exchange(

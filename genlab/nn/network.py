@@ -8,7 +8,7 @@ from flax import nnx
 
 from genlab.errors import require
 from genlab.nn import dcgan, densenet, mlp, resnet
-from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, gives_one, is_batch_norm
+from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, is_batch_norm, is_output
 from genlab.nn.layers import Affine, Linear
 
 Compute = Literal["float32", "bfloat16"]
@@ -106,7 +106,7 @@ def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) ->
     def projection(output: Linear) -> nnx.Module:
         return finish(Projection(len(output.kernel[...]), classes, rngs=rngs), net, rngs)
 
-    exchange(network, gives_one, projection, last=True)
+    exchange(network, is_output, projection, last=True)
     return Informed(network)
 
 

@@ -12,6 +12,12 @@ GUTTER = (64, 84, 120)  # between images; slate, which no grey image holds
 SIDE = 48  # smaller images are enlarged to at least this
 
 
+def enlarge(images: Images, side: int) -> UInt8[np.ndarray, "n rows columns channels"]:
+    """Images whose shorter side is at least `side` pixels, by the least whole factor."""
+    scale = math.ceil(side / min(images.shape[1:3]))
+    return images.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
 def tile(images: Images, columns: int | None = None) -> Pixels:
     """Images in rows, one pixel apart, small ones enlarged by a whole factor.
 
@@ -22,13 +28,12 @@ def tile(images: Images, columns: int | None = None) -> Pixels:
     Returns:
       One RGB picture.
     """
-    n, height, width, _ = images.shape
+    images = enlarge(images, SIDE)
+    n, height, width = images.shape[0], images.shape[1] + 1, images.shape[2] + 1
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    scale = math.ceil(SIDE / min(height, width))
-    height, width = height * scale + 1, width * scale + 1
     cells = np.full((rows * columns, height, width, 3), GUTTER, np.uint8)
-    cells[:n, 1:, 1:] = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    cells[:n, 1:, 1:] = images
     picture = np.full((rows * height + 1, columns * width + 1, 3), GUTTER, np.uint8)
     grid = cells.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
     picture[:-1, :-1] = grid.reshape(rows * height, columns * width, 3)

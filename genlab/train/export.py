@@ -1,45 +1,115 @@
-"""Samples to files."""
+"""Samples to files, drawn while they are written: any number of them, in bounded memory."""
 
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
+from tqdm import tqdm
 
 from genlab.data.feed import to_uint8
-from genlab.errors import Invalid
+from genlab.errors import Invalid, require
 from genlab.track import grids
+from genlab.track.whole import whole
+
+PIECE = 4096  # samples drawn and written at a time
+MOST = 10_000  # samples in one picture
+WORDS = (".png", ".npz")
 
 
-def write_samples(out: Path, x: Float[np.ndarray, "n *shape"]) -> None:
-    """Write samples: one picture (.png), one array (.npz, named `images` or `points`), or a folder of images.
+@dataclass(frozen=True)
+class Samples:
+    """Samples that are yet to be drawn."""
 
-    Args:
-        out: where to; a folder must be empty or not exist yet.
-        x: images in [-1, 1], written as uint8, or points (n, 2), written as they are.
+    n: int
+    shape: tuple[int, ...]
+    """(h, w, c) of images, (2,) of points."""
+    draw: Callable[[int, int], Float[np.ndarray, "count *shape"]]
+    """From which number on, and how many: images in [-1, 1], or points."""
+    label: Int[np.ndarray, " n"] | None = None
+    """The class of each, if it was asked for."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes."""
+
+    def __post_init__(self) -> None:
+        require(self.n >= 1, "n", self.n, "at least 1")
+
+    @property
+    def images(self) -> bool:
+        """Whether they are images."""
+        return len(self.shape) == 3
+
+    def pieces(self, start: int, stop: int, bar: tqdm) -> Iterator[np.ndarray]:
+        """Samples from one number to before another: images as uint8, points as they are."""
+        for first in range(start, stop, PIECE):
+            x = self.draw(first, min(PIECE, stop - first))
+            yield to_uint8(x) if self.images else x
+            bar.update(len(x))
+
+
+def write_samples(out: Path, samples: Samples, shard: int | None = None) -> None:
+    """Write samples: one picture (.png), one array (.npz), a folder of images, or of .npz of `shard` samples each.
+
+    Images are written as uint8, labels beside them in an .npz, and as one subfolder for each class in a folder. A
+    picture of labelled samples has a column for each of their classes. Nothing is at `out` before all of it is.
 
     Raises:
-        Invalid: points into a folder of images, a folder that holds something, a place that cannot be written to.
+        Invalid: points into a folder of images, too many for a picture, and what `whole` raises.
     """
-    images = x.ndim == 4
-    pixels = to_uint8(x) if images else x
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".npz":
-            np.savez(out, images=pixels) if images else np.savez(out, points=pixels)
-        elif out.suffix == ".png":
-            Image.fromarray(grids.tile(pixels) if images else grids.scatter(pixels, pixels)).save(out)
-        elif not images:
-            raise Invalid(f"out: {out}; points go to a .npz or a .png file")
+    kind = "shards" if shard is not None else out.suffix if out.suffix in WORDS else "folder"
+    require(shard is None or shard >= 1, "shard", shard, "at least 1")
+    if kind == "shards" and out.suffix in WORDS:
+        raise Invalid(f"out: {out}; shards go to a folder")
+    if kind == "folder" and not samples.images:
+        raise Invalid(f"out: {out}; points go to a .npz or a .png file, or to a folder of shards")
+    if kind == ".png" and samples.n > MOST:
+        raise Invalid(f"n: {samples.n} is not at most {MOST}, for a picture; .npz files and folders take any number")
+    with whole(out) as part, tqdm(total=samples.n, desc=out.name, unit="sample", disable=None, leave=False) as bar:
+        if kind == ".png":
+            _picture(part, samples, bar)
+        elif kind == ".npz":
+            _archive(part, samples, 0, samples.n, bar)
+        elif kind == "shards":
+            part.mkdir()
+            for i, start in enumerate(range(0, samples.n, shard or 1)):
+                _archive(part / f"{i:05d}.npz", samples, start, min(start + (shard or 1), samples.n), bar)
         else:
-            _write_folder(out, pixels)
-    except OSError as error:
-        raise Invalid(f"out: {out} cannot be written ({error.strerror or error})") from None
+            _folder(part, samples, bar)
 
 
-def _write_folder(out: Path, pixels: np.ndarray) -> None:
-    out.mkdir(exist_ok=True)
-    if any(out.iterdir()):
-        raise Invalid(f"out: {out}; the folder must be empty")
-    for i, image in enumerate(pixels):
-        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(out / f"{i:06d}.png")
+def _picture(part: Path, samples: Samples, bar: tqdm) -> None:
+    x = np.concatenate(list(samples.pieces(0, samples.n, bar)))
+    if not samples.images:
+        Image.fromarray(grids.scatter(x, x)).save(part)
+        return
+    shown = len(np.unique(samples.label)) if samples.label is not None else 1
+    Image.fromarray(grids.tile(x, shown if shown > 1 else None)).save(part)
+
+
+def _archive(part: Path, samples: Samples, start: int, stop: int, bar: tqdm) -> None:
+    """An .npz as NumPy writes it, but piece by piece."""
+    name, dtype = ("images", np.uint8) if samples.images else ("points", np.float32)
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (stop - start, *samples.shape)}
+    with zipfile.ZipFile(part, "w") as file:
+        with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array_header_1_0(member, header)
+            for x in samples.pieces(start, stop, bar):
+                member.write(np.ascontiguousarray(x, dtype).tobytes())
+        if samples.label is not None:
+            with file.open("labels.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, samples.label[start:stop])
+
+
+def _folder(part: Path, samples: Samples, bar: tqdm) -> None:
+    part.mkdir()
+    for name in samples.classes if samples.label is not None else ():
+        (part / name).mkdir()
+    i = 0
+    for x in samples.pieces(0, samples.n, bar):
+        for image in x:
+            place = part if samples.label is None else part / samples.classes[samples.label[i]]
+            Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(place / f"{i:06d}.png")
+            i += 1

@@ -61,12 +61,20 @@ class Model:
     @property
     def conditional(self) -> bool:
         """Whether examples are of a class that is given."""
-        return getattr(self.method, "classes", 0) > 0
+        return self.method.classes > 0
 
     @property
     def encodes(self) -> bool:
         """Whether examples have latents that the method finds."""
         return isinstance(self.method, Encoding)
+
+    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The labels of the classes by these names."""
+        for name in names:
+            kind = type(self.method).__name__
+            require(self.conditional, "labels", name, f"possible: {kind} was not trained with labels")
+            require(name in self.classes, "labels", name, f"one of {', '.join(self.classes)}")
+        return tuple(self.classes.index(name) for name in names)
 
     def networks(self, state: TrainState) -> Networks:
         """All networks in evaluation mode, traced; averaged weights for those that have them, if `ema`."""
@@ -141,7 +149,7 @@ class Model:
 
     def _labelled(self, rows: dict[str, np.ndarray], labels: Labels, needed: bool = False) -> dict[str, np.ndarray]:
         """Rows with their labels, where there are labels."""
-        name, classes = type(self.method).__name__, getattr(self.method, "classes", 0)
+        name, classes = type(self.method).__name__, self.method.classes
         if labels is None:
             require(not (needed and classes), "labels", None, f"enough for {name}; it has {classes} classes")
             return rows
@@ -177,13 +185,8 @@ def _keys(given: dict[str, Any], rows: dict[str, Any]) -> Keys:
     return example_keys(given["key"], rows["index"])
 
 
-def _label(rows: dict[str, Any]) -> dict[str, Any]:
-    """The argument `labels` of those that have some."""
-    return {"labels": rows["label"]} if "label" in rows else {}
-
-
 def _sample(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.sample(networks, _keys(given, rows), **_label(rows))
+    return method.sample(networks, _keys(given, rows), rows.get("label"))
 
 
 def _prior(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
@@ -191,20 +194,20 @@ def _prior(method: Method, networks: Networks, given: dict, rows: dict) -> Array
 
 
 def _decode(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.decode(networks, rows["z"], **_label(rows))
+    return method.decode(networks, rows["z"], rows.get("label"))
 
 
 def _encode(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.encode(networks, rows["x"], **_label(rows))
+    return method.encode(networks, rows["x"], rows.get("label"))
 
 
 def _reconstruct(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.reconstruct(networks, rows["x"], **_label(rows))
+    return method.reconstruct(networks, rows["x"], rows.get("label"))
 
 
 def _bound(method: Likelihood | Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
     keys = fold(_keys(given, rows), 1)
-    return bounds(method, networks, rows["x"], keys, given["draws"], **_label(rows))["bound"]
+    return bounds(method, networks, rows["x"], keys, given["draws"], rows.get("label"))["bound"]
 
 
 def _log_partition(method: Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
 from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
@@ -31,7 +31,7 @@ class TrainState:
     ema: dict[str, Weights]  # averaged "params" and "stats" of the networks that sampling needs
 
 
-def stream(seed: int, name: str) -> Key[Array, ""]:
+def stream(seed: int | Integer[Array, ""], name: str) -> Key[Array, ""]:
     """The root key of a named stream of randomness."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     return jax.random.fold_in(jax.random.key(seed), number)

@@ -20,6 +20,7 @@ from genlab.train.state import Game, TrainState, stream
 
 EXAMPLES = 2048  # held-out examples looked at, at most
 PICTURES = 64  # samples in a grid
+ROWS, COLUMNS = 8, 16  # of a conditional method's, a column to a class, at most
 
 
 def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
@@ -69,27 +70,33 @@ def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metric
 
 
 def make_pictures(game: Game, batches: Batch | None) -> Callable[[TrainState], dict[str, np.ndarray]]:
-    """A function of the state: samples from fixed latents, and reconstructions where the method can encode."""
-    keys = example_keys(stream(game.seed, "pictures"), jnp.arange(PICTURES * (1 if len(game.shape) == 3 else 16)))
+    """A function of the state: samples from fixed latents, and reconstructions where the method can encode.
+
+    Images of a conditional method have a column for each class, and a row for each latent.
+    """
+    method, images = game.method, len(game.shape) == 3
+    columns = min(method.classes, COLUMNS) if images else 0
+    keys = example_keys(stream(game.seed, "pictures"), jnp.arange(PICTURES * (1 if images else 16)))
+    keys = jnp.repeat(keys[:ROWS], columns) if columns else keys
+    classes = jnp.tile(jnp.arange(columns), ROWS) if columns else None
     real = None if batches is None else batches.x.reshape(-1, *game.shape)
-    method = game.method
-    labels = batches.label.reshape(-1)[: PICTURES // 2] if batches and method.classes else None  # of real ones
+    labels = batches.label.reshape(-1)[: PICTURES // 2] if batches and method.classes else None
 
     @jax.jit
     def draw(state: TrainState) -> dict[str, Float[Array, "n *shape"]]:
         networks = game.samplers(state, ema=True)
-        drawn = {"samples": method.sample(networks, keys)}
+        drawn = {"samples": method.sample(networks, keys, classes)}
         if real is not None and isinstance(method, Encoding):
             drawn["reconstruction"] = method.reconstruct(networks, real[: PICTURES // 2], labels)
         return drawn
 
     def pictures(state: TrainState) -> dict[str, np.ndarray]:
-        return {name: _picture(name, np.asarray(x), real) for name, x in draw(state).items()}
+        return {name: _picture(name, np.asarray(x), real, columns) for name, x in draw(state).items()}
 
     return pictures
 
 
-def _picture(name: str, x: np.ndarray, real: Array | None) -> np.ndarray:
+def _picture(name: str, x: np.ndarray, real: Array | None, columns: int) -> np.ndarray:
     if x.ndim == 2:
         reference = np.zeros((0, 2), np.float32) if real is None else np.asarray(real)
         return grids.scatter(x, reference)
@@ -97,4 +104,4 @@ def _picture(name: str, x: np.ndarray, real: Array | None) -> np.ndarray:
     if name == "reconstruction":
         assert real is not None
         return grids.pairs(to_uint8(np.asarray(real[: len(images)])), images)
-    return grids.tile(images)
+    return grids.tile(images, columns or None)

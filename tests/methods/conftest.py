@@ -32,16 +32,20 @@ def compiled(f):
     return jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
 
 
-def evaluate(loss, networks, x, keys, devices=1) -> Seen:
-    """A method's loss on examples `x` (None for a loss without any), with the batch cut into so many devices' parts."""
+def evaluate(loss, networks, x, keys, devices=1, labels=None) -> Seen:
+    """A method's loss on examples `x` (None for a loss without any), with the batch cut into so many devices' parts.
+
+    Without labels all examples are of class 0.
+    """
+    labels = jnp.zeros(len(keys), jnp.int32) if labels is None else jnp.asarray(labels)
     graph, *state = nnx.split(networks, nnx.Param, ...)
     params, stats = map(nnx.to_pure_dict, state)
-    cut = jax.tree.map(lambda a: a.reshape(devices, -1, *a.shape[1:]), (x, keys))
+    cut = jax.tree.map(lambda a: a.reshape(devices, -1, *a.shape[1:]), (x, keys, labels))
 
-    def local(x, keys):
+    def local(x, keys, labels):
         def objective(params):
             merged = nnx.merge(graph, params, stats)
-            batch = None if x is None else Batch(x, jnp.zeros(len(x), jnp.int32))
+            batch = None if x is None else Batch(x, labels)
             value, metrics = loss(merged, batch, keys)
             return value, (metrics, nnx.to_pure_dict(nnx.state(merged, nnx.Not(nnx.Param))))
 

@@ -1,0 +1,1 @@
+"""Walking through a latent space: pure functions of arrays, and of a decoder where one is needed."""

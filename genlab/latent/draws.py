@@ -1,0 +1,40 @@
+"""Samples of a model as the user asks for them: of some classes, from truncated latents."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from genlab.errors import require
+from genlab.latent.gaussian import truncate
+from genlab.train.export import Samples
+from genlab.train.model import Model
+
+
+def draws(model: Model, n: int, seed: int = 0, labels: Sequence[str] = (), truncation: float | None = None) -> Samples:
+    """`n` samples, yet to be drawn: of the classes by these names in turn ("all" is all), from truncated latents.
+
+    Raises:
+        Invalid: an unknown class, labels of a method that takes none, a truncation that is not above 0 or of a prior
+            that is not N(0, I).
+    """
+    everything = model.conditional and tuple(labels) == ("all",)
+    asked = np.array(model.numbers(model.classes if everything else labels), np.int32)
+    label = asked[np.arange(n) % len(asked)] if len(asked) else None
+    if truncation is not None:
+        require(truncation > 0, "truncation", truncation, "above 0")
+        name = type(model.method).__name__
+        require(model.gaussian, "truncation", truncation, f"possible: {name} draws its latents from no N(0, I)")
+
+    def draw(start: int, count: int) -> Float[np.ndarray, "count *shape"]:
+        mine = None if label is None else label[start : start + count]
+        if truncation is None:
+            return model.sample(count, seed, mine, start)
+        z = _truncate(model.prior(count, seed, start), truncation)
+        return model.decode(np.asarray(z), mine)
+
+    return Samples(n, model.shape, draw, label, model.classes)
+
+
+_truncate = jax.jit(truncate, static_argnums=1)

@@ -1,0 +1,104 @@
+"""The model card of an export: what the model is, how it was made and measured, how to use it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from genlab.errors import Invalid
+from genlab.evaluate.protocol import Stamp, spoken
+from genlab.track.folder import RunFolder
+from genlab.train.cli import describe
+from genlab.train.model import Model
+
+RELOAD = """\
+from pathlib import Path
+import numpy as np
+from jax import export
+from safetensors.numpy import load_file
+weights = load_file("weights.safetensors")
+sample = export.deserialize(bytearray(Path("sample.stablehlo").read_bytes()))
+x = sample.call({arguments})
+"""
+
+
+def card(model: Model, folder: RunFolder) -> str:
+    """The card as Markdown. Raises `Invalid` where the run's versions or evaluations cannot be read."""
+    step, images = int(model.state.step), len(model.shape) == 3
+    labels = ", labels" if model.conditional else ""
+    arguments = "weights, np.uint32(0), np.arange(64, dtype=np.int32)"
+    if model.conditional:
+        arguments += f", np.arange(64, dtype=np.int32) % {len(model.classes)}"
+    what = "float32 images in [-1, 1]" if images else "float32 points"
+    title = (type(model.method).__doc__ or "").splitlines()[0].partition(":")[0]
+    about = {
+        "Data": f"`{model.config.data.name}`, examples of shape {model.shape}"
+        + (f", classes {', '.join(model.classes)}" if model.classes else ""),
+        "Weights": f"iteration {step:,}, {'averaged (EMA)' if model.ema else 'those of the last iteration'}",
+        "Made with": ", ".join(f"{name} {version}" for name, version in _versions(folder.versions).items()),
+    }
+    return f"""# {title.rstrip(".")}
+
+{"".join(f"- {name}: {text}{chr(10)}" for name, text in about.items())}
+## Use
+
+With `jax` and `safetensors`, in this folder; genlab is not needed:
+
+```python
+{RELOAD.format(arguments=arguments)}```
+
+`x` is {what}, (64, {", ".join(map(str, model.shape))}){"; `((x + 1) * 127.5).round()` are pixels" if images else ""}.
+Sample i depends on the seed and i alone. {_others(model, labels)} All run on CPUs, NVIDIA GPUs
+and TPUs, on any number of examples, inside `jax.jit` too.
+
+## Scores
+
+{_scores(folder.path / "evaluation.jsonl", step, model.ema)}
+## Configuration
+
+```
+{describe(model.config)}
+```
+"""
+
+
+def _others(model: Model, labels: str) -> str:
+    """What there is beside the samples."""
+    decode = (
+        f"`decode.stablehlo` is called with `weights, z{labels}`, z being float32 (any number, {model.method.latent})"
+    )
+    encode = f"; `encode.stablehlo` with `weights, x{labels}`, to such z" if model.encodes else ""
+    return f"Beside it, {decode}{encode}."
+
+
+def _versions(path: Path) -> dict[str, str]:
+    """What the run was made with."""
+    try:
+        return {str(name): str(version) for name, version in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise Invalid(f"run-dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
+
+
+def _scores(path: Path, step: int, ema: bool) -> str:
+    """The evaluations of these weights, each with the protocol of its numbers."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    try:
+        rows = [json.loads(line) for line in lines]
+        mine = [row for row in rows if row.get("step") == step and row["stamp"].get("ema", ema) == ema]
+        parts = [f"{_stamp(row['stamp'])}:\n\n{_table(row['scores'], row.get('spread', {}))}" for row in mine]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Invalid(f"run-dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
+    return "\n".join(dict.fromkeys(parts)) or "These weights have not been evaluated.\n"
+
+
+def _stamp(written: dict[str, Any]) -> str:
+    stamp: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in written.items()}
+    return spoken(Stamp(**stamp))
+
+
+def _table(scores: dict[str, int | float], spread: dict[str, int | float]) -> str:
+    """A row for each score, with its standard deviation over the seeds of sampling where there were several."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {value:.4g} | {f'{spread[name]:.1g}' if name in spread else ''} |"
+        for name, value in scores.items()
+    ]
+    return "\n".join(["| score | value | deviation over seeds |", "|---|---|---|", *rows, ""])

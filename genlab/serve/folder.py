@@ -1,0 +1,49 @@
+"""An export: a folder that appears whole or not at all."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from genlab.errors import Invalid
+from genlab.serve.card import card
+from genlab.serve.program import programs, weights
+from genlab.track.folder import RunFolder
+from genlab.train.model import Model
+
+
+def write(model: Model, run: Path, out: Path) -> None:
+    """Write `<program>.stablehlo`, weights.safetensors, config.json and README.md, the model card, to a new folder.
+
+    Raises:
+        Invalid: `out` holds something or cannot be written; the method cannot be exported; the run is damaged.
+    """
+    from safetensors.numpy import save
+
+    folder = RunFolder.open(run)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise Invalid(f"out: {out}; must be an empty folder, or not exist yet")
+    files = {f"{name}.stablehlo": program for name, program in programs(model).items()}
+    files["weights.safetensors"] = save(weights(model))
+    files["config.json"] = folder.config.read_bytes()
+    files["README.md"] = card(model, folder).encode()
+    with _whole(out) as place:
+        for name, content in files.items():
+            (place / name).write_bytes(content)
+
+
+@contextlib.contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place at the end, unless something went wrong: then it is gone."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            yield place
+            place.chmod(0o755)
+            place.rename(out)  # refused if anything came to lie there meanwhile
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+    except OSError as error:
+        raise Invalid(f"out: {out} cannot be written ({error.strerror or error})") from None

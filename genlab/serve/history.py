@@ -1,0 +1,40 @@
+"""What a run has recorded of its course: curves and pictures."""
+
+import json
+import math
+import re
+
+from genlab.track.folder import RunFolder
+
+DRAWN = 400  # values of a curve, at most
+
+Curve = list[tuple[int, int | float]]
+Curves = dict[str, Curve]
+
+
+def curves(folder: RunFolder) -> Curves:
+    """Every scalar of metrics.jsonl by name, as (step, value), evenly thinned; what is not finite is left out."""
+    found: Curves = {}
+    for line in folder.metrics.read_text().splitlines() if folder.metrics.is_file() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line, which a trainer is just writing
+            continue
+        for name, value in row.items():
+            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
+                found.setdefault(name, []).append((row["step"], value))
+    return {name: _thinned(values) for name, values in sorted(found.items())}
+
+
+def _thinned(values: Curve) -> Curve:
+    """Every k-th value, counted from the last."""
+    return values[:: -max(1, math.ceil(len(values) / DRAWN))][::-1]
+
+
+def pictures(folder: RunFolder) -> dict[str, list[tuple[int, str]]]:
+    """The pictures of samples/ by kind, as (step, file name), in the order of steps."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for path in sorted(folder.samples.glob("*.png")):
+        if match := re.fullmatch(r"(?:(\w+)_)?step_(\d+)\.png", path.name):
+            found.setdefault(match[1] or "samples", []).append((int(match[2]), path.name))
+    return found

@@ -1,0 +1,128 @@
+"""The page that explores a trained model, served to this machine alone unless told otherwise."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from genlab import methods
+from genlab.errors import Invalid, require
+from genlab.serve import history
+from genlab.serve.explorer import Explorer, survey
+from genlab.track.folder import RunFolder
+from genlab.train.model import Model
+
+PAGE = Path(__file__).parent / "page"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+# the page loads nothing from anywhere else, and no other page can have it in a frame
+POLICY = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'", "Cache-Control": "no-store"}
+
+
+def app(model: Model, run: Path) -> Any:
+    """The page as an ASGI application.
+
+    Raises:
+        Invalid: Starlette is not installed.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse, PlainTextResponse, Response
+        from starlette.routing import Mount, Route
+        from starlette.staticfiles import StaticFiles
+    except ImportError:
+        raise Invalid('explore: needs Starlette and uvicorn; pip install -e ".[explore]"') from None
+    folder, explorer = RunFolder.open(run), Explorer(model, survey(model))
+
+    def png(draw: Callable[[dict[str, str]], bytes]) -> Callable[[Request], Response]:
+        """A route that draws what its query asks for."""
+
+        def answer(request: Request) -> Response:
+            try:
+                return Response(draw(dict(request.query_params)), media_type="image/png", headers=POLICY)
+            except (Invalid, ValueError, KeyError) as error:
+                return PlainTextResponse(f"{error}\n", 400)
+
+        return answer
+
+    def decoded(query: dict[str, str]) -> bytes:
+        along = tuple(float(step) for step in query.get("along", "").split(",") if step)
+        return explorer.decoded(int(query["point"]), along, _label(query))
+
+    def between(query: dict[str, str]) -> bytes:
+        start, end, steps = (int(query[name]) for name in ("start", "end", "steps"))
+        return explorer.between(start, end, steps, query["how"], _label(query))
+
+    def facts(request: Request) -> Response:
+        return JSONResponse(_facts(explorer, folder), headers=POLICY)
+
+    def index(request: Request) -> Response:
+        return Response((PAGE / "index.html").read_text(), media_type="text/html", headers=POLICY)
+
+    return Starlette(
+        routes=[
+            Route("/", index),
+            Route("/run.json", facts),
+            Route("/original.png", png(lambda query: explorer.original(int(query["point"])))),
+            Route("/decoded.png", png(decoded)),
+            Route("/between.png", png(between)),
+            Route("/atlas.png", png(lambda query: explorer.atlas())),
+            Mount("/samples", StaticFiles(directory=folder.samples)),
+            Mount("/page", StaticFiles(directory=PAGE)),
+        ]
+    )
+
+
+def serve(application: Any, host: str, port: int) -> None:
+    """Serve until interrupted.
+
+    A page on this machine answers to this machine's names only, so that no other site can reach it through a name of
+    its own.
+
+    Raises:
+        Invalid: the address cannot be served.
+    """
+    import uvicorn
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    require(0 <= port < 2**16, "port", port, "from 0 (any that is free) to 65535")
+    if host in LOCAL:
+        application.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL), www_redirect=False)
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Invalid(f"port: {host}:{port} cannot be served ({error.strerror})") from None
+    print(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+    settings = uvicorn.Config(application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2)
+    uvicorn.Server(settings).run(sockets=[listening])
+
+
+def _label(query: dict[str, str]) -> int | None:
+    return int(query["label"]) if query.get("label") else None
+
+
+def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
+    """All that the page is told at once."""
+    model, seen = explorer.model, explorer.map
+    return {
+        "run": folder.path.resolve().name,
+        "method": methods.name_of(model.method),
+        "data": model.config.data.name,
+        "step": int(model.state.step),
+        "ema": model.ema,
+        "images": len(model.shape) == 3,
+        "classes": model.classes,
+        "conditional": model.conditional,
+        "encoded": seen.real is not None,
+        "path": "slerp" if model.gaussian else "lerp",
+        "about": seen.about,
+        "places": seen.places.round(4).tolist(),
+        "labels": seen.labels.tolist(),
+        "directions": len(seen.directions),
+        "headline": [*model.method.headline, model.method.monitor],
+        "curves": history.curves(folder),
+        "pictures": history.pictures(folder),
+    }

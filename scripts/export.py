@@ -1,0 +1,36 @@
+"""A trained model as files that need no genlab: `python scripts/export.py runs/wgan_gp --out export`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Write a trained model as StableHLO programs, weights and a model card."""
+
+    run_dir: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    out: Path = Path("export")
+    """Folder to write, which must be empty or not exist yet."""
+    step: int | None = None
+    """Which checkpoint; the newest by default."""
+    ema: bool = True
+    """Averaged weights, or those of the last iteration."""
+
+
+def command(argv: list[str]) -> None:
+    """Load, lower, write."""
+    wish = cli.arguments(Command, argv)
+    from genlab.serve.folder import write
+    from genlab.train.model import load
+
+    write(load(wish.run_dir, wish.step, wish.ema), wish.run_dir, wish.out)
+    print(wish.out)
+
+
+if __name__ == "__main__":
+    cli.main(command)

@@ -1,0 +1,59 @@
+"""Walk through a model's latent space: `python scripts/interpolate.py runs/wgan_gp --between 0 1 2 --out walk.gif`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Images between samples, or between images that are encoded, or projected by a method without an encoder."""
+
+    run_dir: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    between: tuple[str, ...] = ("0", "1", "2")
+    """Seeds (the first sample of each) and image files."""
+    steps: int = 16
+    """Images from one to the next, both included."""
+    method: Literal["lerp", "slerp", "geodesic"] | None = None
+    """Line, arc, or the shortest way as the decoder sees it; by default slerp where latents are N(0, I), else lerp."""
+    out: Path = Path("interpolation.gif")
+    """A picture with a row from each to the next (.png), or a film that returns to its start (.gif, .mp4)."""
+    label: str | None = None
+    """The class of all images, by name, of a conditional method."""
+    step: int | None = None
+    """Which checkpoint; the newest by default."""
+    ema: bool = True
+    """Averaged weights, or those of the last iteration."""
+
+
+def command(argv: list[str]) -> None:
+    """Load, interpolate, write."""
+    wish = cli.arguments(Command, argv)
+    from PIL import Image
+
+    from genlab.errors import require
+    from genlab.latent import morph
+    from genlab.track.film import FILMS, write_film
+    from genlab.track.grids import tile
+    from genlab.track.whole import whole
+    from genlab.train.model import load
+
+    require(wish.out.suffix in (".png", *FILMS), "out", str(wish.out), "a .png, .gif or .mp4 file")
+    model = load(wish.run_dir, wish.step, wish.ema)
+    label = model.numbers((wish.label,))[0] if wish.label is not None else None
+    with whole(wish.out) as part:
+        if wish.out.suffix == ".png":
+            images = morph.strip(model, wish.between, wish.steps, wish.method, label)
+            Image.fromarray(tile(images, wish.steps)).save(part)
+        else:
+            write_film(part, morph.film(model, wish.between, wish.steps, wish.method, label))
+    print(wish.out)
+
+
+if __name__ == "__main__":
+    cli.main(command)

@@ -1,0 +1,199 @@
+"""Methods that are given labels: which labels go with which examples, and what they cost."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from genlab.errors import Invalid
+from genlab.kernels.penalty import Penalty, points
+from genlab.kernels.random import fold
+from genlab.losses.adversarial import LOSSES
+from genlab.losses.classification import cross_entropy
+from genlab.methods.gan import GAN
+from genlab.methods.iwae import IWAE
+from genlab.methods.vae import VAE
+from genlab.methods.wgan import WGAN
+from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.network import Net
+
+SMALL = Net(width=6, depth=1, activation="silu")
+GANS = {
+    label: GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, label=label)
+    for label in ("concat", "projection", "auxiliary")
+}
+ACGAN = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="auxiliary")
+CVAE = VAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian", classes=3)
+LABELS = np.array([2, 0, 1, 2, 2, 0, 1, 1], np.int32)
+X = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+
+
+def spread(networks, seed=1):
+    """Networks with parameters of order 1, so that labels tell."""
+    graph, params, rest = nnx.split(networks, nnx.Param, ...)
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    moved = [p + 0.5 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
+    return nnx.merge(graph, jax.tree.unflatten(structure, moved), rest)
+
+
+@pytest.mark.parametrize("label", GANS)
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic_pairing"])
+def test_fakes_share_the_labels_of_their_real_examples(evaluate, compiled, fresh, keys, label, loss):
+    method = dataclasses.replace(GANS[label], loss=loss, class_weight=0.0)
+    networks, k = spread(fresh(method)), keys(8)
+
+    def expected(labels):
+        fake = method.sample(networks, fold(k, 0), labels)
+        judged = (method.score(networks, x, jnp.asarray(LABELS)) for x in (jnp.asarray(X), fake))
+        return LOSSES[loss].discriminator(*judged).mean()
+
+    right, wrong = (compiled(expected)(labels) for labels in (LABELS, (LABELS + 1) % 3))
+    seen = evaluate(method.opponent_loss, networks, X, k, labels=LABELS).loss
+    np.testing.assert_allclose(seen, right, rtol=1e-5)
+    assert abs(seen - wrong) > 1e-4
+
+
+@pytest.mark.parametrize(
+    "method", [GANS["projection"], WGAN(latent=2, generator=SMALL, critic=SMALL, classes=3, label="concat")]
+)
+def test_the_generators_labels_are_drawn(evaluate, compiled, fresh, keys, method):
+    """It sees no real examples, and so a label for each of its own; those it samples, it is judged by."""
+    networks, k = spread(fresh(method)), keys(8)
+    labels = method.draw_labels(k)
+    assert len(np.unique(labels)) > 1
+
+    def expected():
+        score = method.score(networks, method.sample(networks, k), labels)
+        return (jax.nn.softplus(-score) if isinstance(method, GAN) else -score).mean()
+
+    np.testing.assert_allclose(evaluate(method.generator_loss, networks, None, k).loss, compiled(expected)(), rtol=1e-5)
+
+
+def test_drawn_labels_are_uniform(keys):
+    """Chi squared with 9 degrees of freedom: below 27.9 with probability 0.999."""
+    counts = np.bincount(dataclasses.replace(CVAE, classes=10).draw_labels(keys(5000)), minlength=10)
+    assert len(counts) == 10
+    assert ((counts - 500) ** 2 / 500).sum() < 27.9
+
+
+def test_sampling_draws_labels_or_takes_them(compiled, fresh, keys):
+    networks, k = spread(fresh(CVAE)), keys(8)
+    drawn, same, given = compiled(
+        lambda: tuple(CVAE.sample(networks, k, y) for y in (None, CVAE.draw_labels(k), jnp.asarray(LABELS)))
+    )()
+    np.testing.assert_array_equal(drawn, same)
+    changed = np.asarray(CVAE.draw_labels(k)) != LABELS
+    assert (abs(drawn - given).max(1) > 1e-3).tolist() == changed.tolist()
+
+
+def test_a_classifier_that_knows_nothing_pays_the_log_of_the_classes():
+    np.testing.assert_allclose(cross_entropy(jnp.zeros((8, 3)), jnp.asarray(LABELS)), np.log(3), rtol=1e-6)
+
+
+def test_the_cross_entropy():
+    logits = 3 * np.random.default_rng(1).normal(size=(8, 3))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(
+        cross_entropy(jnp.asarray(logits), jnp.asarray(LABELS)), -np.log(p[range(8), LABELS]), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("method", [GANS["auxiliary"], ACGAN])
+def test_acgan_classifies_real_examples_and_has_its_own_classified(evaluate, compiled, fresh, keys, method):
+    """As in the official WGAN-GP code: weight 1 in the opponent's loss, 0.1 in the generator's."""
+    networks, k = spread(fresh(method)), keys(8)
+    without = dataclasses.replace(method, class_weight=0.0, generator_class_weight=0.0)
+    drawn = method.draw_labels(k)
+
+    def entropies():
+        fake = method.sample(networks, k, drawn)
+        logits = [networks[method.opponent](x, None)[:, 1:] for x in (jnp.asarray(X), fake)]
+        real, fake = (cross_entropy(each, y).mean() for each, y in zip(logits, (LABELS, drawn), strict=True))
+        return real, fake, logits[0]
+
+    real, fake, logits = compiled(entropies)()
+    seen, base = (evaluate(m.opponent_loss, networks, X, k, labels=LABELS) for m in (method, without))
+    np.testing.assert_allclose(seen.loss - base.loss, real, rtol=1e-4)
+    np.testing.assert_allclose(seen.metrics["class_loss"], real, rtol=1e-5)
+    np.testing.assert_allclose(seen.metrics["class_accuracy"], (np.asarray(logits).argmax(1) == LABELS).mean())
+    own, plain = (evaluate(m.generator_loss, networks, None, k) for m in (method, without))
+    np.testing.assert_allclose(own.loss - plain.loss, 0.1 * fake, rtol=1e-3)
+    assert abs(real - fake) > 1e-2
+    moved = jax.tree.map(lambda a, b: abs(a - b).max(), own.grads["generator"], plain.grads["generator"])
+    assert max(jax.tree.leaves(moved)) > 1e-4  # it learns to be classified
+
+
+@pytest.mark.parametrize("where", ["interpolated", "real", "fake", "both", "mixed"])
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_penalty_is_at_points_with_their_labels(evaluate, compiled, fresh, keys, where, share):
+    """Slopes of each point by itself, with the label of its place in the batch; of other labels they are others."""
+    spec = Penalty(where=where, share=share, weight=2.0)
+    method = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="projection", penalty=spec)
+    networks, k = spread(fresh(method)), keys(8)
+    chosen = np.arange(8) if share == 1 else np.array([0, 2, 4, 6])
+
+    def penalty(labels):
+        fake = method.sample(networks, fold(k, 0), jnp.asarray(LABELS))
+        at = points(jnp.asarray(X), fake, fold(k, 1), spec)
+        paired = jnp.asarray(np.tile(labels[chosen], 2 if where == "both" else 1))
+        slope = jax.vmap(jax.grad(lambda x, y: method.score(networks, x[None], y[None])[0]))(at, paired)
+        cost = 2 * jnp.square(jnp.linalg.norm(slope, axis=1) - 1)
+        return cost.mean() * (2 if where == "both" else 1)
+
+    right, wrong = compiled(lambda: (penalty(LABELS), penalty((LABELS + 1) % 3)))()
+    seen = evaluate(method.opponent_loss, networks, X, k, labels=LABELS).metrics["penalty"]
+    np.testing.assert_allclose(seen, right, rtol=1e-4)
+    assert abs(seen - wrong) > 1e-3
+
+
+def test_a_conditional_vae_is_one_vae_per_class(evaluate, compiled, fresh, keys):
+    """With one class in a batch its one-hot label is a bias: the bound is that of a plain VAE with this bias.
+
+    Sohn et al. (2015), eq. 5, with p(z|y) = N(0, I).
+    """
+    plain = dataclasses.replace(CVAE, classes=0)
+    networks, bare, k = spread(fresh(CVAE)), fresh(plain), keys(8)
+    losses = []
+    for c in range(3):
+        for name, inputs in (("encoder", 2), ("decoder", 2)):
+            given, own = networks[name].network.layers.layers, bare[name].layers.layers
+            kernel = given[0].layers[0].kernel[...]
+            own[0].layers[0].kernel[...] = kernel[:inputs]
+            own[0].layers[0].bias[...] = given[0].layers[0].bias[...] + kernel[inputs + c]
+            own[1].kernel[...], own[1].bias[...] = given[1].kernel[...], given[1].bias[...]
+        labels = np.full(8, c, np.int32)
+        losses.append(evaluate(CVAE.loss, networks, X, k, labels=labels).loss)
+        np.testing.assert_allclose(losses[-1], evaluate(plain.loss, bare, X, k).loss, rtol=1e-5)
+        weight = compiled(lambda k, y: CVAE.log_weight(networks, jnp.asarray(X), k, y))(k, labels)
+        np.testing.assert_allclose(weight, compiled(lambda k: plain.log_weight(bare, jnp.asarray(X), k))(k), rtol=1e-4)
+        again = compiled(lambda y: CVAE.reconstruct(networks, jnp.asarray(X), y))(labels)
+        np.testing.assert_allclose(again, compiled(lambda: plain.reconstruct(bare, jnp.asarray(X)))(), atol=1e-5)
+    assert np.ptp(losses) > 1e-2
+
+
+def test_every_importance_weight_has_its_examples_label(compiled, fresh, keys):
+    iwae = IWAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian", classes=3, k=4)
+    networks, k = spread(fresh(iwae)), keys(8)
+    weights = compiled(lambda y: iwae.log_weights(networks, jnp.asarray(X), k, y))(LABELS)
+    for i in range(4):
+        one = compiled(lambda y, i=i: iwae.log_weight(networks, jnp.asarray(X), fold(k, i), y))(LABELS)
+        np.testing.assert_allclose(weights[:, i], one, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [GAN, WGAN, WGANGP])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"label": "projection"}, "label: 'projection' is not possible without classes"),
+        ({"classes": 10}, "label: 'none' is not concat, projection or auxiliary, which classes need"),
+        ({"classes": -1}, "classes: -1 is not at least 0"),
+        ({"classes": 3, "label": "auxiliary", "class_weight": -1.0}, "class_weight: -1.0 is not at least 0"),
+    ],
+)
+def test_what_cannot_work_is_refused(kind, settings, message):
+    with pytest.raises(Invalid, match=f"^{message}"):
+        kind(**settings)

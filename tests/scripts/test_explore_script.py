@@ -1,0 +1,198 @@
+"""The page in a real browser, as the script serves it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import genlab
+from genlab.data.feed import to_uint8
+from genlab.data.sources import load as load_data
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+# what an image shows, as the browser decoded it; null while it is on its way
+PIXELS = """id => { const image = document.getElementById(id);
+  if (!image.complete || !image.naturalWidth) return null;
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  return Array.from(pen.getImageData(0, 0, canvas.width, canvas.height).data); }"""
+
+
+def explore(*arguments):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(ROOT / "scripts" / "explore.py"), *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def served(run):
+    """The address at which the script serves a run; Ctrl-C ends it quietly."""
+    process = explore(run, "--port", 0)
+    try:
+        yield process.stdout.readline().split()[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)
+    assert said == ("", "")
+
+
+class Page:
+    """A page of a headless Chromium that can reach nothing but this machine, and what was heard of it."""
+
+    def __init__(self, context):
+        self.page, self.complaints, self.requests = context.pages[0], [], []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        context.on("request", lambda request: self.requests.append(request.url))
+
+    def open(self, address):
+        self.page.goto(address)
+        self.page.wait_for_selector("body[data-ready=yes]")
+
+    def text(self, name):
+        return self.page.inner_text(f"#{name}")
+
+    def pixels(self, name):
+        self.page.wait_for_function(f"name => ({PIXELS})(name) !== null", arg=name)
+        return self.page.evaluate(PIXELS, name)
+
+    @contextmanager
+    def changes(self, *names):
+        """That these pictures are others afterwards."""
+        before = {name: self.pixels(name) for name in names}
+        yield
+        for name, old in before.items():
+            wait = f"([name, old]) => {{ const now = ({PIXELS})(name); return now && now.join() !== old; }}"
+            self.page.wait_for_function(wait, arg=[name, ",".join(map(str, old))])
+
+    def spot(self, across, down):
+        """A place on the map by shares of its sides."""
+        box = self.page.locator("#map").bounding_box()
+        return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+@pytest.fixture
+def browser(tmp_path):
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium or Chrome (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile",
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            viewport={"width": 1280, "height": 900},
+        )
+        context.set_default_timeout(120_000)
+        yield Page(context)
+        context.close()
+
+
+def test_a_page_shows_examples_and_what_becomes_of_them(browser, trained):
+    run = trained("vae", steps=4)
+    with served(run) as address:
+        browser.open(address)
+        assert browser.text("run") == "run"
+        assert "vae on digits, iteration 4, averaged weights" in browser.text("facts")
+
+        with browser.changes("original", "decoded"):
+            browser.page.mouse.click(*browser.spot(0.9, 0.5))
+        point = int(browser.text("point").split()[0])
+        assert point != 0
+        model = genlab.load(run)
+        x = load_data(model.config.data, 0).test.read(np.array([point])).x
+        assert browser.pixels("original")[::4] == x.ravel().tolist()
+        wanted = to_uint8(model.reconstruct(x.astype(np.float32) / 127.5 - 1)).ravel()
+        np.testing.assert_allclose(browser.pixels("decoded")[::4], wanted, atol=1)
+
+        with browser.changes("decoded"):
+            browser.page.get_by_label("direction 1").fill("3")
+        assert browser.text("decoded-caption") == "reconstruction, moved"
+        with browser.changes("decoded"):
+            browser.page.click("#reset")
+        with browser.changes("between", "decoded"):
+            browser.page.mouse.move(*browser.spot(0.2, 0.3))
+            browser.page.mouse.down()
+            browser.page.mouse.move(*browser.spot(0.5, 0.5))
+            browser.page.mouse.move(*browser.spot(0.6, 0.9))
+            browser.page.mouse.up()
+        with browser.changes("between"):
+            browser.page.select_option("#how", "lerp")
+        with browser.changes("sample"):
+            browser.page.get_by_label("step").fill("0")
+        assert browser.text("step-name") == "step 2"
+        assert browser.page.locator(".curve b").all_inner_texts() == ["model/loss", "model/kl", "validation/model/loss"]
+        browser.page.select_option("#group", "model")
+        assert "model/distortion" in browser.page.locator(".curve b").all_inner_texts()
+        before = browser.page.locator("#map").screenshot()
+        browser.page.check("#thumbnails")
+        assert browser.page.locator("#map").screenshot() != before
+    assert browser.complaints == []
+    assert browser.requests and all(url.startswith(address) for url in browser.requests), browser.requests
+
+
+def test_a_class_can_be_chosen(browser, trained):
+    run = trained("cgan")
+    with served(run) as address:
+        browser.open(address)
+        assert browser.page.is_hidden("#original")
+        with browser.changes("decoded", "between"):
+            browser.page.select_option("#class", "7")
+        model = genlab.load(run)
+        wanted = to_uint8(model.decode(model.prior(1), 7)).ravel()
+        np.testing.assert_allclose(browser.pixels("decoded")[::4], wanted, atol=1)
+    assert browser.complaints == []
+
+
+def test_what_is_asked_wrongly_is_refused(trained):
+
+    def answer(path, **headers):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers)) as response:
+                return response.status, response.read().decode("latin-1")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    with served(trained("vae", steps=4)) as address:
+        assert json.loads(answer("run.json")[1])["classes"] == [str(i) for i in range(10)]
+        assert answer("decoded.png?point=999") == (400, "point: 999 is not from 0 to 179\n")
+        for path in ("decoded.png", "decoded.png?point=x", "between.png?start=0&end=1&steps=99&how=lerp"):
+            assert answer(path)[0] == 400
+        assert answer("samples/../config.json")[0] == answer("samples/%2e%2e/config.json")[0] == 404
+        assert answer("run.json", Host="elsewhere.example")[0] == 400
+
+
+def test_mistakes_are_one_line(trained, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        starts = explore(tmp_path, "--port", 0), explore(trained("vae", steps=4), "--port", port)
+        said = [process.communicate(timeout=300) for process in starts]
+    assert [process.returncode for process in starts] == [2, 2]
+    assert all(out == "" and error.count("\n") == 1 for out, error in said), said
+    assert "must be the folder of a run" in said[0][1]
+    assert f"port: 127.0.0.1:{port} cannot be served (Address already in use)" in said[1][1]
