@@ -92,6 +92,7 @@ def serve(application: Any, host: str, port: int) -> None:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # who comes before the server is up waits
     except OSError as error:
         listening.close()
         raise Invalid(f"port: {host}:{port} cannot be served ({error.strerror})") from None

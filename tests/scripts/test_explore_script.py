@@ -1,5 +1,7 @@
 """The page in a real browser, as the script serves it."""
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import genlab
 from genlab.data.feed import to_uint8
@@ -31,12 +34,12 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-# what an image shows, as the browser decoded it; null while it is on its way
-PIXELS = """id => { const image = document.getElementById(id);
+# what an image shows, as a PNG of its own pixels; null while it is on its way
+SHOWN = """name => { const image = document.getElementById(name), canvas = document.createElement("canvas");
   if (!image.complete || !image.naturalWidth) return null;
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), pen = canvas.getContext("2d");
-  pen.drawImage(image, 0, 0);
-  return Array.from(pen.getImageData(0, 0, canvas.width, canvas.height).data); }"""
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL(); }"""
 
 
 def explore(*arguments):
@@ -73,18 +76,22 @@ class Page:
     def text(self, name):
         return self.page.inner_text(f"#{name}")
 
+    def shown(self, name):
+        return self.page.wait_for_function(SHOWN, arg=name).json_value()
+
     def pixels(self, name):
-        self.page.wait_for_function(f"name => ({PIXELS})(name) !== null", arg=name)
-        return self.page.evaluate(PIXELS, name)
+        """What an image shows, in grey levels."""
+        with Image.open(io.BytesIO(base64.b64decode(self.shown(name).partition(",")[2]))) as picture:
+            return np.asarray(picture.convert("L"))
 
     @contextmanager
     def changes(self, *names):
         """That these pictures are others afterwards."""
-        before = {name: self.pixels(name) for name in names}
+        before = {name: self.shown(name) for name in names}
         yield
         for name, old in before.items():
-            wait = f"([name, old]) => {{ const now = ({PIXELS})(name); return now && now.join() !== old; }}"
-            self.page.wait_for_function(wait, arg=[name, ",".join(map(str, old))])
+            other = f"([name, old]) => {{ const now = ({SHOWN})(name); return now && now !== old; }}"
+            self.page.wait_for_function(other, arg=[name, old])
 
     def spot(self, across, down):
         """A place on the map by shares of its sides."""
@@ -123,9 +130,9 @@ def test_a_page_shows_examples_and_what_becomes_of_them(browser, trained):
         assert point != 0
         model = genlab.load(run)
         x = load_data(model.config.data, 0).test.read(np.array([point])).x
-        assert browser.pixels("original")[::4] == x.ravel().tolist()
-        wanted = to_uint8(model.reconstruct(x.astype(np.float32) / 127.5 - 1)).ravel()
-        np.testing.assert_allclose(browser.pixels("decoded")[::4], wanted, atol=1)
+        np.testing.assert_array_equal(browser.pixels("original"), x[0, ..., 0])
+        wanted = to_uint8(model.reconstruct(x.astype(np.float32) / 127.5 - 1))[0, ..., 0]
+        np.testing.assert_allclose(browser.pixels("decoded").astype(int), wanted, atol=1)
 
         with browser.changes("decoded"):
             browser.page.get_by_label("direction 1").fill("3")
@@ -161,8 +168,8 @@ def test_a_class_can_be_chosen(browser, trained):
         with browser.changes("decoded", "between"):
             browser.page.select_option("#class", "7")
         model = genlab.load(run)
-        wanted = to_uint8(model.decode(model.prior(1), 7)).ravel()
-        np.testing.assert_allclose(browser.pixels("decoded")[::4], wanted, atol=1)
+        wanted = to_uint8(model.decode(model.prior(1), 7))[0, ..., 0]
+        np.testing.assert_allclose(browser.pixels("decoded").astype(int), wanted, atol=1)
     assert browser.complaints == []
 
 
