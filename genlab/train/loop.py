@@ -208,7 +208,8 @@ def prepare(
     check_same(before, config)
     dataset = load(config.data, 0)  # the same splits for every seed, so that their runs can be compared
     known, own = len(dataset.classes), config.method.classes
-    require(own in (0, known), "method.classes", own, f"0 or {known}, the classes of {dataset.name}")
+    allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
+    require(own in (0, known), "method.classes", own, allowed)
     game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)

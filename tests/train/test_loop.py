@@ -174,6 +174,17 @@ def test_the_batch_must_divide(tiny, tmp_path):
         train(tiny("vae", data={"batch_size": 64}, parallel={"devices": 64}), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("data", "allowed"),
+    [("digits", "0 or 10, the classes of digits"), ("points:swissroll", "0: points:swissroll has no labels")],
+)
+def test_classes_are_those_of_the_data(tiny, tmp_path, data, allowed):
+    config = tiny("cgan", method={"classes": 3}, data={"name": data})
+    with pytest.raises(Invalid, match=f"^method.classes: 3 is not {allowed}"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 @dataclasses.dataclass(frozen=True)
 class Coupling(WGANGP):
     """A method of a user's own, whose critic looks at the whole batch."""

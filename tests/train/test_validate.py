@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genlab.data.config import Data
-from genlab.data.feed import to_float
+from genlab.data.feed import to_float, to_uint8
 from genlab.data.sources import load
 from genlab.data.splits import Dataset, Examples, InMemory
 from genlab.data.toys import points
@@ -16,7 +16,8 @@ from genlab.kernels.random import example_keys
 from genlab.methods.ae import AE
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
-from genlab.train.state import Game
+from genlab.track import grids
+from genlab.train.state import Game, stream
 from genlab.train.validate import held_out, make_pictures, make_validation
 
 SMALL = Net(width=4, depth=1)
@@ -170,3 +171,17 @@ def test_held_out_images_are_those_the_step_would_see():
     keys = example_keys(jax.random.key(0), jnp.arange(8))
     expected = to_float(jnp.asarray(IMAGES[:8]), keys, dataclasses.replace(DATA, flip=False))
     np.testing.assert_array_equal(batches.x.reshape(expected.shape), expected)
+
+
+def test_pictures_of_classes_have_a_column_for_each():
+    """Every row is of one latent, every column of one class."""
+    method = GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, label="projection")
+    game = Game(method, (2, 2, 1), 0, 10)
+    state = initial(game)
+    state = dataclasses.replace(state, ema=jax.tree.map(lambda p: p + 0.5, state.ema))
+    latents = example_keys(stream(0, "pictures"), jnp.arange(8))
+    networks = game.samplers(state, ema=True)
+    columns = [method.sample(networks, latents, jnp.full(8, c)) for c in range(3)]
+    rows = to_uint8(np.stack(columns, 1).reshape(24, 2, 2, 1))
+    np.testing.assert_array_equal(make_pictures(game, None)(state)["samples"], grids.tile(rows, 3))
+    assert len(np.unique(rows.reshape(24, -1), axis=0)) > 3
