@@ -1,0 +1,92 @@
+"""BEGAN, the boundary equilibrium GAN of Berthelot et al. (2017), whose discriminator is an autoencoder."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from genlab.data.feed import Batch
+from genlab.errors import require
+from genlab.kernels.random import Keys, fold
+from genlab.methods.adversarial import Adversarial
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.nn.network import Net, decoder, encoder
+
+
+class Judge(nnx.Module):
+    """Examples to the error with which an autoencoder rebuilds them; it holds k, the weight of the fake ones'."""
+
+    def __init__(self, encoder: nnx.Module, decoder: nnx.Module):
+        self.encoder, self.decoder = encoder, decoder
+        self.k = nnx.BatchStat(jnp.zeros(()))
+
+    def __call__(self, x: Float[Array, "b *shape"]) -> Float[Array, "b 1"]:
+        """L(v) = |v - D(v)| (section 3.1, with eta = 1), the mean over all numbers of an example."""
+        rebuilt = squash(self.decoder(self.encoder(x)))
+        return jnp.abs(x - rebuilt).reshape(len(x), -1).mean(1, keepdims=True)
+
+    def balance(self, real: Float[Array, ""], fake: Float[Array, ""], gamma: float, rate: float) -> Metrics:
+        """Move k, so that the mean errors come to fake = gamma real (section 3.4); what there is to see of that.
+
+        The fakes are those of the discriminator's loss, where the paper has those of the generator's: as good a draw.
+        """
+        k, gap = self.k[...], gamma * real - fake
+        self.k[...] = jnp.clip(k + rate * gap, 0, 1)
+        return {"convergence": real + jnp.abs(gap), "k": k, "real_error": real, "fake_error": fake}
+
+
+@dataclass(frozen=True)
+class BEGAN(Adversarial):
+    """A generator against an autoencoder, which rebuilds real examples well and fake ones badly.
+
+    Latents are drawn from N(0, I) here, and uniformly from [-1, 1] in the paper.
+    """
+
+    opponent: ClassVar[str] = "discriminator"
+    headline: ClassVar[tuple[str, str]] = ("discriminator/convergence", "discriminator/k")
+
+    discriminator: Net = field(default_factory=Net)
+    """The autoencoder's halves: examples to a code, and back."""
+    discriminator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.5))
+    """The discriminator's optimiser."""
+    code: int = 64
+    """Dimensions of the discriminator's code."""
+    gamma: float = 0.5
+    """The error of fake examples over that of real ones, at equilibrium; lower is better images of less variety."""
+    k_rate: float = 1e-3
+    """How fast k moves, the weight of the fake examples in the discriminator's loss (lambda_k)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.code >= 1, "code", self.code, "at least 1")
+        require(0 <= self.gamma <= 1, "gamma", self.gamma, "in [0, 1]")
+        require(self.k_rate >= 0, "k_rate", self.k_rate, "at least 0")
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        halves = (
+            encoder(self.discriminator, shape, self.code, rngs),
+            decoder(self.discriminator, self.code, shape, rngs),
+        )
+        return super().networks(shape, rngs) | {"discriminator": Judge(*halves)}
+
+    def players(self) -> tuple[Player, ...]:
+        return self.pair(1)
+
+    def opponent_loss(
+        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """L(x) - k L(G(z)), section 3.4."""
+        judge = cast(Judge, networks["discriminator"])
+        fake = self.score(networks, jax.lax.stop_gradient(self.sample(networks, fold(keys, 0))))
+        real = self.score(networks, batch.x)
+        loss = (real - judge.k[...] * fake).mean()
+        return loss, judge.balance(batch_mean(real), batch_mean(fake), self.gamma, self.k_rate)
+
+    def generator_loss(
+        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """L(G(z))."""
+        return self.score(networks, self.sample(networks, keys)).mean(), {}
