@@ -66,7 +66,7 @@ def shift(x: Images, by: Pixels, most: int, outside: Literal["constant", "reflec
     padded = jnp.pad(x, ((0, 0), (most, most), (most, most), (0, 0)), mode=outside)
 
     def cut(image: Float[Array, "h2 w2 c"], at: Int[Array, " 2"]) -> Float[Array, "h w c"]:
-        return jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:])
+        return jax.lax.dynamic_slice(image, (*at, jnp.zeros_like(at[0])), x.shape[1:])
 
     return jax.vmap(cut)(padded, by + most)
 

@@ -12,7 +12,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, fold
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -23,7 +23,7 @@ class Judge(nnx.Module):
         self.encoder, self.decoder = encoder, decoder
         self.k = nnx.BatchStat(jnp.zeros(()))
 
-    def __call__(self, x: Float[Array, "b *shape"]) -> Float[Array, "b 1"]:
+    def __call__(self, x: Float[Array, "b *shape"], labels: Labels = None) -> Float[Array, "b 1"]:
         """L(v) = |v - D(v)| (section 3.1, with eta = 1), the mean over all numbers of an example."""
         rebuilt = squash(self.decoder(self.encoder(x)))
         return jnp.abs(x - rebuilt).reshape(len(x), -1).mean(1, keepdims=True)
