@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from genlab.data.config import Data
 from genlab.data.toys import DEVIATION
@@ -32,7 +33,7 @@ def toy(config: Config, width: int = 128) -> Config:
     method = config.method
     require(isinstance(method, Adversarial), "presets", type(method).__name__, "an adversarial method")
     require(getattr(method, "classes", 0) == 0, "presets", type(method).__name__, "one without labels")
-    changes: dict[str, object] = {"latent": 2}
+    changes: dict[str, Any] = {"latent": 2}
     for field in dataclasses.fields(method):
         match getattr(method, field.name):
             case Net() as net:
@@ -56,8 +57,8 @@ def markdown(found: Mapping[str, Measured], steps: int) -> str:
         lines.append([f"`{same[0].preset}`", *(cell for row in same for cell in _cells(row.results))])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     seeds, drawn = len(rows[0][0].results), floors[0].stamp.n_generated
-    caption = f"{steps:,} iterations, {seeds} seeds of training, {drawn:,} samples; good: within {GOOD:g} deviations"
-    return f"{caption} of a mode:\n\n{body}"
+    caption = f"{steps:,} iterations, {seeds} seeds of training, {drawn:,} samples; good: within {GOOD:g} standard"
+    return f"{caption} deviations of a mode:\n\n{body}"
 
 
 def _cells(results: tuple[Result, ...]) -> tuple[str, str]:

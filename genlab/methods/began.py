@@ -3,16 +3,15 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.data.feed import Batch
 from genlab.errors import require
-from genlab.kernels.random import Keys, fold
+from genlab.kernels.random import Keys
 from genlab.methods.adversarial import Adversarial
 from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.regularise import Data
 from genlab.nn.network import Net, decoder, encoder
 
 
@@ -65,28 +64,24 @@ class BEGAN(Adversarial):
         require(0 <= self.gamma <= 1, "gamma", self.gamma, "in [0, 1]")
         require(self.k_rate >= 0, "k_rate", self.k_rate, "at least 0")
 
-    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        halves = (
-            encoder(self.discriminator, shape, self.code, rngs),
-            decoder(self.discriminator, self.code, shape, rngs),
-        )
-        return super().networks(shape, rngs) | {"discriminator": Judge(*halves)}
+    def make_opponent(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Module:
+        net = self.discriminator
+        return Judge(encoder(net, shape, self.code, rngs), decoder(net, self.code, shape, rngs))
 
     def players(self) -> tuple[Player, ...]:
         return self.pair(1)
 
-    def opponent_loss(
-        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    def judge(
+        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
     ) -> tuple[Float[Array, ""], Metrics]:
         """L(x) - k L(G(z)), section 3.4."""
         judge = cast(Judge, networks["discriminator"])
-        fake = self.score(networks, jax.lax.stop_gradient(self.sample(networks, fold(keys, 0))))
-        real = self.score(networks, batch.x)
-        loss = (real - judge.k[...] * fake).mean()
-        return loss, judge.balance(batch_mean(real), batch_mean(fake), self.gamma, self.k_rate)
+        of_real, of_fake = self.score(networks, real), self.score(networks, fake)
+        loss = (of_real - judge.k[...] * of_fake).mean()
+        return loss, judge.balance(batch_mean(of_real), batch_mean(of_fake), self.gamma, self.k_rate)
 
-    def generator_loss(
-        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    def deceive(
+        self, networks: Networks, real: Data | None, fake: Data, labels: Labels
     ) -> tuple[Float[Array, ""], Metrics]:
         """L(G(z))."""
-        return self.score(networks, self.sample(networks, keys)).mean(), {}
+        return self.score(networks, fake).mean(), {}
