@@ -1,13 +1,12 @@
 """The loss of R3GAN (Huang et al. 2024) on CIFAR-10, as near to its settings as the networks of genlab come.
 
 As there: relativistic pairing, R1 and R2, no norm anywhere, leaky ReLU 0.2, Adam with b1 = 0, batch 512, augmented
-images, mirrored training images, averaged weights. Unlike there:
-- the residual networks are those of the WGAN-GP paper, 256 wide and unconditional; theirs are deeper, of grouped
-  convolutions in inverted bottlenecks, with bilinear resampling, a learned constant input, and initial weights that
-  silence each block;
-- gamma, learning rate and b2 stay at 0.05, 2e-4 and 0.9, the values they start from; theirs move to 0.005, 5e-5, 0.99;
-- augmentation is that of Zhao et al. (2020), always, in place of adaptive augmentation with a probability;
-- 50,000 iterations of 512 are 26 million images; the published run was longer.
+images, averaged weights. Unlike there:
+- the residual networks are those of the WGAN-GP paper, 256 wide, and unconditional; theirs are made of grouped
+  convolutions in inverted bottlenecks, with bilinear resampling and the initial weights of Fixup;
+- gamma, learning rate and b2 stay at 0.05, 2e-4 and 0.9, where theirs start; theirs move to 0.005, 5e-5 and 0.99 over
+  20 million images, which are 39,000 of the 50,000 iterations here;
+- the augmentation is that of Zhao et al. (2020), and real images are mirrored at random.
 
 Command:   python scripts/train.py --config r3gan_cifar10 --data.dir data/tfds
 Expect:    not yet run; made for an accelerator
