@@ -1,6 +1,6 @@
 """What to train on, as the user types it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genlab.errors import Invalid
 
@@ -26,6 +26,8 @@ class Data:
     """Make a pixel 1 with the probability that is its grey level, else 0, afresh every time it is read."""
     flip: bool = False
     """Mirror every image with probability one half."""
+    crop: int = 0
+    """Crop every training image at random after padding it with its mirror image by so many pixels."""
     validation: float = 0.1
     """Share of the training images held out for validation, where the source has no such split of its own."""
     test: float = 0.1
@@ -55,14 +57,21 @@ class Data:
             raise Invalid(f"data.image_size: {self.image_size}; 8 to 64 is allowed")
         if self.kind == "folder" and self.image_size is None:
             raise Invalid("data.image_size: None; a folder needs one from 8 to 64")
+        if self.crop < 0:
+            raise Invalid(f"data.crop: {self.crop}; 0 or more is allowed")
         if self.dequantise and self.binarise:
             raise Invalid(
                 "data.binarise: True; is allowed without data.dequantise only: two values have no grey levels"
             )
         if self.kind == "points":
-            for field in ("image_size", "dequantise", "binarise", "flip"):
+            for field in ("image_size", "dequantise", "binarise", "flip", "crop"):
                 if getattr(self, field):
                     raise Invalid(f"data.{field}: {getattr(self, field)}; is allowed for images only, not {self.name}")
+
+    @property
+    def unmoved(self) -> "Data":
+        """The same data as they are looked at outside training, where no image is mirrored or cropped."""
+        return replace(self, flip=False, crop=0)
 
     @property
     def kind(self) -> str:

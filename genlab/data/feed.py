@@ -14,6 +14,7 @@ from genlab.data.config import Data
 from genlab.data.order import example_index
 from genlab.data.splits import Dataset, Examples, Split
 from genlab.data.toys import points
+from genlab.kernels import augment
 from genlab.kernels.random import Keys, fold, uniform
 
 STEPS = 2**31 - 1  # the length of a stream: all that an int32 step can number
@@ -177,7 +178,7 @@ class Points:
 
 
 def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> Float[Array, "batch h w c"]:
-    """Images of 0..255 in [-1, 1], dequantised or binarised, and mirrored as `config` says, with one key per image."""
+    """Images of 0..255 in [-1, 1], dequantised, binarised, mirrored, cropped as `config` says, with one key each."""
     x = images.astype(jnp.float32)
     if config.dequantise:
         noise = uniform(fold(keys, 0), images.shape[1:])
@@ -187,8 +188,9 @@ def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> F
     if config.binarise:  # x is v / 127.5 - 1 here; dynamic binarisation, Burda et al. (2016), section 5
         x = jnp.where(uniform(fold(keys, 2), images.shape[1:]) < (x + 1) / 2, 1.0, -1.0)
     if config.flip:
-        mirrored = uniform(fold(keys, 1)) < 0.5
-        x = jnp.where(mirrored[:, None, None, None], x[:, :, ::-1], x)
+        x = augment.mirror(x, uniform(fold(keys, 1)) < 0.5)
+    if config.crop:
+        x = augment.crop(x, fold(keys, 3), config.crop)
     return x
 
 

@@ -1,7 +1,6 @@
 """What an encoding method says of given examples: likelihood, reconstructions, latents, with all its networks."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -29,7 +28,7 @@ Labels = np.ndarray | None  # of examples, for methods with classes
 
 def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
     """`f(networks, examples, keys, labels)` of all examples, on all devices; without classes the labels are None."""
-    data, classes = replace(model.config.data, flip=False), model.method.classes
+    data, classes = model.config.data.unmoved, model.method.classes
 
     def some(constants: PyTree, rows: PyTree) -> PyTree:
         state, key = constants

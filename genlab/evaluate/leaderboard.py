@@ -72,13 +72,14 @@ def markdown(floor: Result | None, rows: Sequence[Row]) -> str:
     for row in rows:
         steps = sorted({result.step for result in row.results if result.step is not None})
         spoken_steps = " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]}))
-        lines.append([f"`{row.preset}`", spoken_steps, *(_spread([r.scores[n] for r in row.results]) for n in names)])
+        lines.append([f"`{row.preset}`", spoken_steps, *(spread([r.scores[n] for r in row.results]) for n in names)])
     lines.insert(1, ["---"] * len(lines[0]))
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     shared = rows[0].results[0].stamp
     return f"{spoken(shared)}; mean ± standard deviation of {len(rows[0].results)} training seeds:\n\n{table}"
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Their mean, with the standard deviation if there are several."""
     mean = f"{np.mean(values):.3g}"
     return mean if len(values) < 2 else f"{mean} ± {round(float(np.std(values, ddof=1)), 12):.1g}"

@@ -55,6 +55,13 @@ def pairing_discriminator(real: PerExample, fake: PerExample) -> PerExample:
     return jax.nn.softplus(fake - real)
 
 
+def lecam(
+    real: PerExample, fake: PerExample, anchor_real: Float[Array, ""], anchor_fake: Float[Array, ""]
+) -> PerExample:
+    """|D(x) - a_F|^2 + |D(G(z)) - a_R|^2 with anchors, averages of past scores (Tseng et al. 2021, R_LC)."""
+    return jnp.square(real - anchor_fake) + jnp.square(fake - anchor_real)
+
+
 class Pair(NamedTuple):
     """What discriminator and generator minimise, both from the scores of real and of fake examples."""
 

@@ -3,18 +3,24 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, cast
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
 from genlab.errors import require
+from genlab.kernels.augment import Kind, augment
 from genlab.kernels.penalty import Penalty, histogram
-from genlab.kernels.random import Keys
+from genlab.kernels.random import Keys, fold
 from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.regularise import Anchors, Data, Regularise
 from genlab.nn.network import Net, decoder
+
+FAKE, PENALTY, SEEN_REAL, SEEN_FAKE, REGULARISE, MORE = range(6)  # streams of an example's key
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,27 @@ class Adversarial(Method):
     """Latents to examples."""
     generator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
     """The generator's optimiser."""
+    generator_batch: int = 1
+    """Fake examples in the generator's update for each one of a batch."""
+    augment: tuple[Kind, ...] = ()
+    """What is done to all images, real and fake, before the opponent sees them, in both players' updates (DiffAugment,
+    Zhao et al. 2020). Penalties act on the images so changed, which keep their labels."""
+    regularise: Regularise = field(default_factory=Regularise)
+    """What the opponent pays besides."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.generator_batch >= 1, "generator_batch", self.generator_batch, "at least 1")
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        image = len(shape) == 3
+        require(image or not self.augment, "augment", self.augment, f"possible for data of shape {shape}: no images")
+        free = image or not self.regularise.consistent
+        require(free, "regularise", self.regularise, f"possible for data of shape {shape}: consistency is of images")
         return {
             "generator": decoder(self.generator, self.latent, shape, rngs, self.classes),
             self.opponent: self.make_opponent(shape, rngs),
+            **({"anchors": Anchors()} if self.regularise.lecam else {}),
         }
 
     @abc.abstractmethod
@@ -44,22 +66,54 @@ class Adversarial(Method):
         """The opponent, `plays` times an iteration, and the generator; `real`: whether its loss sees real examples."""
         name = self.opponent
         optimizer = getattr(self, f"{name}_optimizer")
+        owned = (name, "anchors") if self.regularise.lecam else (name,)
         return (
-            Player(name, (name,), self.opponent_loss, optimizer, plays, project=project),
+            Player(name, owned, self.opponent_loss, optimizer, plays, project=project),
             Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=real),
         )
 
-    @abc.abstractmethod
     def opponent_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        """What the opponent minimises."""
+        """What the opponent minimises: what it makes of real examples and fresh fakes, and what regularises it."""
+        labels = batch.label if self.classes else None
+        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, FAKE), labels))
+        real, fake = self.seen(batch.x, fold(keys, SEEN_REAL)), self.seen(fake, fold(keys, SEEN_FAKE))
+        loss, metrics = self.judge(networks, real, fake, labels, fold(keys, PENALTY), turn)
+        anchors = cast(Anchors | None, networks.get("anchors"))
+        score = partial(self.score, networks, labels=labels)
+        cost, parts = self.regularise(score, real, fake, fold(keys, REGULARISE), anchors)
+        return loss + cost, metrics | parts
 
-    @abc.abstractmethod
     def generator_loss(
         self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        """What the generator minimises."""
+        """What the generator minimises: what the opponent makes of its fakes, beside real examples if it is given any.
+
+        Its fakes share the labels of these, else labels are drawn.
+        """
+        if self.generator_batch > 1:
+            keys = jnp.concatenate([keys, *(fold(keys, MORE + i) for i in range(1, self.generator_batch))])
+        labels = self.draw_labels(keys) if batch is None or not self.classes else batch.label
+        fake = self.seen(self.sample(networks, keys, labels), fold(keys, SEEN_FAKE))
+        real = None if batch is None else self.seen(batch.x, fold(keys, SEEN_REAL))
+        return self.deceive(networks, real, fake, labels)
+
+    @abc.abstractmethod
+    def judge(
+        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The opponent's own loss, any penalty included; each fake example, a constant, has its real one's label."""
+
+    @abc.abstractmethod
+    def deceive(
+        self, networks: Networks, real: Data | None, fake: Data, labels: Labels
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The generator's own loss."""
+
+    def seen(self, x: Data, keys: Keys) -> Data:
+        """Examples as the opponent sees them."""
+        return augment(x, keys, self.augment) if self.augment else x
 
     def score(self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None) -> Float[Array, " b"]:
         """The opponent's value of each example."""

@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.penalty import Penalty
-from genlab.kernels.random import Keys, fold
+from genlab.kernels.random import Keys
 from genlab.losses import adversarial
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
-from genlab.methods.labelled import Labelled
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.labelled import Data, Labelled
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
@@ -48,36 +47,40 @@ class GAN(Labelled):
         free = not self.sloped or self.discriminator.norm != "batch"
         require(free, "discriminator.norm", self.discriminator.norm, per_example)
         check_dropout(self.discriminator, self.penalty)
+        single = self.generator_batch == 1 or not self._relativistic
+        pairs = f"possible with {self.loss}, which sees as many fake examples as real ones"
+        require(single, "generator_batch", self.generator_batch, pairs)
+
+    @property
+    def _relativistic(self) -> bool:
+        return self.loss.startswith("relativistic")
 
     @property
     def sloped(self) -> tuple[str, ...]:
         return ("discriminator",) if self.penalty.weight else ()
 
     def players(self) -> tuple[Player, ...]:
-        return self.pair(self.n_discriminator, real=self.loss.startswith("relativistic"))
+        return self.pair(self.n_discriminator, real=self._relativistic)
 
-    def opponent_loss(
-        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    def judge(
+        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
     ) -> tuple[Float[Array, ""], Metrics]:
-        labels = self.given(batch)
-        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0), labels))
-        real, logits = self.judged(networks, batch.x, labels)
-        scores = self._compared(real, self.score(networks, fake, labels))
+        values, logits = self.judged(networks, real, labels)
+        scores = self._compared(values, self.score(networks, fake, labels))
         loss = adversarial.LOSSES[self.loss].discriminator(*scores).mean()
         loss, metrics = self.classified(loss, logits, labels, self.class_weight)
         metrics |= {"accuracy": adversarial.accuracy(*scores, self.loss)}
         if not self.sloped:
             return loss, metrics
-        penalty, seen = self.penalise(networks, batch.x, fake, labels, fold(keys, 1), self.penalty, turn)
-        return loss + penalty, metrics | seen
+        penalty, slopes = self.penalise(networks, real, fake, labels, keys, self.penalty, turn)
+        return loss + penalty, metrics | slopes
 
-    def generator_loss(
-        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    def deceive(
+        self, networks: Networks, real: Data | None, fake: Data, labels: Labels
     ) -> tuple[Float[Array, ""], Metrics]:
-        labels = self.draw_labels(keys) if batch is None else self.given(batch)
-        fake, logits = self.judged(networks, self.sample(networks, keys, labels), labels)
-        real = jnp.zeros_like(fake) if batch is None else self.score(networks, batch.x, labels)  # for relativistic ones
-        loss = adversarial.LOSSES[self.loss].generator(*self._compared(real, fake)).mean()
+        values, logits = self.judged(networks, fake, labels)
+        others = jnp.zeros_like(values) if real is None else self.score(networks, real, labels)  # for relativistic ones
+        loss = adversarial.LOSSES[self.loss].generator(*self._compared(others, values)).mean()
         return self.classified(loss, logits, labels, self.generator_class_weight)
 
     def _compared(self, real: Scores, fake: Scores) -> tuple[Scores, Scores]:

@@ -7,13 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.penalty import gradient_norm
-from genlab.kernels.random import Keys
 from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
 from genlab.methods.adversarial import slope_metrics
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer
 from genlab.methods.labelled import Data, Labelled
 from genlab.nn.network import Net
 
@@ -61,9 +59,8 @@ class Wasserstein(Labelled):
         metrics |= {"wasserstein": -value}
         return loss, metrics | slope_metrics(slopes[0], "_real") | slope_metrics(slopes[1], "_fake")
 
-    def generator_loss(
-        self, networks: Networks, batch: Batch | None, keys: Keys, turn: Turn = None
+    def deceive(
+        self, networks: Networks, real: Data | None, fake: Data, labels: Labels
     ) -> tuple[Float[Array, ""], Metrics]:
-        labels = self.draw_labels(keys)
-        values, logits = self.judged(networks, self.sample(networks, keys, labels), labels)
+        values, logits = self.judged(networks, fake, labels)
         return self.classified(wasserstein_generator(values).mean(), logits, labels, self.generator_class_weight)

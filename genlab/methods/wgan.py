@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
-import jax
 from jaxtyping import Array, Float
 
-from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.penalty import clip_weights
 from genlab.kernels.random import Keys
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
 
 
@@ -40,9 +39,8 @@ class WGAN(Wasserstein):
         project = None if self.critic.spectral else partial(clip_weights, limit=self.clip)
         return self.pair(self.n_critic, project=project)
 
-    def opponent_loss(
-        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    def judge(
+        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
     ) -> tuple[Float[Array, ""], Metrics]:
         """Algorithm 1, line 5; line 7 clips after the update."""
-        labels = self.given(batch)
-        return self.distance(networks, batch.x, jax.lax.stop_gradient(self.sample(networks, keys, labels)), labels)
+        return self.distance(networks, real, fake, labels)

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import jax
 from jaxtyping import Array, Float
 
-from genlab.data.feed import Batch
 from genlab.kernels.penalty import Penalty
-from genlab.kernels.random import Keys, fold
+from genlab.kernels.random import Keys
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
 
 
@@ -31,12 +30,10 @@ class WGANGP(Wasserstein):
     def players(self) -> tuple[Player, ...]:
         return self.pair(self.n_critic)
 
-    def opponent_loss(
-        self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
+    def judge(
+        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
     ) -> tuple[Float[Array, ""], Metrics]:
         """Eq. 3: E[D(fake)] - E[D(real)] + penalty, one loss and so one update."""
-        labels = self.given(batch)
-        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, 0), labels))
-        value, metrics = self.distance(networks, batch.x, fake, labels)
-        penalty, seen = self.penalise(networks, batch.x, fake, labels, fold(keys, 1), self.penalty, turn)
-        return value + penalty, metrics | seen
+        value, metrics = self.distance(networks, real, fake, labels)
+        penalty, slopes = self.penalise(networks, real, fake, labels, keys, self.penalty, turn)
+        return value + penalty, metrics | slopes

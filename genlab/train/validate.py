@@ -1,7 +1,6 @@
 """What is looked at between iterations: losses on held-out examples, and pictures."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +32,7 @@ def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
     examples = dataset.validation.read(np.arange(count))
     x = jnp.asarray(examples.x)
     if x.ndim == 4:
-        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(count)), replace(data, flip=False))
+        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(count)), data.unmoved)
     return Batch(x.reshape(-1, size, *x.shape[1:]), jnp.asarray(examples.label).reshape(-1, size))
 
 

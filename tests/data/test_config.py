@@ -21,6 +21,7 @@ from genlab.errors import Invalid
         ("validation", 1.0),
         ("test", float("nan")),
         ("resident_mb", -1),
+        ("crop", -1),
     ],
 )
 def test_refused(field, value):
@@ -46,7 +47,9 @@ def test_folder_needs_a_size():
     assert Data("folder:/photos:2", image_size=64).place == "/photos:2"
 
 
-@pytest.mark.parametrize("option", [{"image_size": 32}, {"dequantise": True}, {"binarise": True}, {"flip": True}])
+@pytest.mark.parametrize(
+    "option", [{"image_size": 32}, {"dequantise": True}, {"binarise": True}, {"flip": True}, {"crop": 1}]
+)
 def test_points_are_no_images(option):
     (field,) = option
     with pytest.raises(Invalid, match=f"data.{field}: .*images only"):

@@ -20,7 +20,7 @@ DRAWS: dict = {}  # each feed compiled once
 def config(tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "x.npz", rng.integers(0, 256, (50, 4, 3, 3), np.uint8), labels=np.arange(50))
-    return Data(f"npz:{tmp_path / 'x.npz'}", batch_size=BATCH, flip=True)
+    return Data(f"npz:{tmp_path / 'x.npz'}", batch_size=BATCH, flip=True, crop=1)
 
 
 def _feed(config, kind, devices, seed=4):
@@ -142,6 +142,19 @@ def test_flips_mirror_half_of_the_images():
     mirrored = np.array([bool((image == plain[:, ::-1]).all()) for image in np.asarray(x)])
     same = np.array([bool((image == plain).all()) for image in np.asarray(x)])
     assert (mirrored ^ same).all() and abs(mirrored.mean() - 0.5) < 0.1
+
+
+def test_crops_move_each_image_by_its_key_in_training_only():
+    """By up to two pixels either way, all 25 places as likely; the data that are looked at elsewhere stay."""
+    images = jnp.tile(jnp.arange(256, dtype=jnp.uint8).reshape(16, 16)[None, :, :, None], (1000, 1, 1, 1))
+    keys, config = example_keys(jax.random.key(1), jnp.arange(1000)), Data(crop=2, flip=True)
+    x, plain = (np.asarray(to_float(images, keys, data)) for data in (config, config.unmoved))
+    np.testing.assert_array_equal(plain, to_float(images, keys, Data()))
+    x = np.asarray(to_float(images, keys, replace(config, flip=False)))
+    centre = np.round((x[:, 8, 8, 0] + 1) * 127.5).astype(int)
+    places = {(i, j) for i in range(6, 11) for j in range(6, 11)}
+    assert {divmod(value, 16) for value in centre.tolist()} == places
+    assert np.bincount(centre).max() < 1000 / 25 + 5 * (1000 / 25) ** 0.5
 
 
 def test_binarised_pixels_are_one_with_the_probability_of_their_grey_level():

@@ -20,6 +20,7 @@ from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import AXIS, Dropout
 from genlab.nn.network import Net
+from genlab.train import cli
 from genlab.train.state import Game
 
 SMALL = Net(width=4, depth=1)
@@ -327,6 +328,20 @@ def test_the_settings_of_the_penalty_reach_it(evaluate, keys):
     for penalty, expected in [(Penalty(weight=0.1, target=0.3), 0.1), (Penalty(one_sided=True, target=2.0), 0)]:
         seen = evaluate(small(penalty=penalty).opponent_loss, networks, points(0, 8, 2), keys(8))
         np.testing.assert_allclose(seen.metrics["penalty"], expected, rtol=1e-5)
+
+
+def test_the_penalty_of_pixels_from_0_to_1_in_those_from_minus_1_to_1(evaluate, fresh, keys):
+    """configs/wgan_gp_mnist.py: a critic of x in [0, 1] is one of 2 x - 1, half as steep; the cost is the same."""
+    ours = cli.preset("wgan_gp_mnist").method.penalty
+    networks, x, k = fresh(small()), jnp.asarray(points(0, 8, 2)), keys(8)
+
+    def critic(x):
+        return networks["critic"](2 * x - 1)[:, 0]
+
+    theirs = gradient_penalty(critic, (x + 1) / 2, (1 - x) / 2, k, Penalty())[0]
+    here = gradient_penalty(lambda x: networks["critic"](x)[:, 0], x, -x, k, ours)[0]
+    assert theirs.min() > 0
+    np.testing.assert_allclose(here, theirs, rtol=1e-4)
 
 
 def test_batch_norm_is_refused_in_the_critic():

@@ -52,7 +52,9 @@ class Bench:
 
 
 @pytest.mark.parametrize(("mapper", "devices"), [("pmap", 2), ("pmap", 8), ("shard_map", 4)])
-@pytest.mark.parametrize("name", ["wgan_gp", "ae", "sparse_ae", "wae", "vq_vae", "rbm", "dbn", "acgan", "cgan"])
+@pytest.mark.parametrize(
+    "name", ["wgan_gp", "ae", "sparse_ae", "wae", "vq_vae", "rbm", "dbn", "acgan", "cgan", "began"]
+)
 def test_devices_and_mappers_agree(tiny, name, devices, mapper):
     """1e-5 after 3 iterations: only the order of sums over the batch differs. Batch norm in the generator included."""
     norm = {"generator": Net(width=8, norm="batch")} if name == "wgan_gp" else {}

@@ -1,0 +1,67 @@
+"""Adversarial presets on the toy points whose modes are known, as one table."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from genlab.data.config import Data
+from genlab.data.toys import DEVIATION
+from genlab.errors import require
+from genlab.evaluate.leaderboard import Row, spread
+from genlab.evaluate.modes import GOOD
+from genlab.evaluate.run import Result
+from genlab.kernels.penalty import Penalty
+from genlab.methods.adversarial import Adversarial
+from genlab.methods.game import Optimizer
+from genlab.nn.network import Net
+from genlab.train.config import Config
+
+TOYS = {kind: Data(f"points:{kind}", batch_size=256) for kind in DEVIATION}
+Measured = tuple[Result | None, list[Row]]  # real held-out points, and the presets
+
+
+def toy(config: Config, width: int = 128) -> Config:
+    """A preset made for images, for points, as the official WGAN-GP toy code goes from the one to the other.
+
+    Networks become three layers of ReLU units, the latents two, gradient penalties a hundredth (lambda 10 becomes 0.1
+    there), for the modes of the points are narrower than digits. Learning rates start from 1e-3 and fall to 0, as in
+    configs/wgan_gp_points.py, since `width` need not be the 512 that is official. All else is the preset's own.
+
+    Raises:
+        Invalid: the preset is no adversarial method, or one that is given labels.
+    """
+    method = config.method
+    require(isinstance(method, Adversarial), "presets", type(method).__name__, "an adversarial method")
+    require(getattr(method, "classes", 0) == 0, "presets", type(method).__name__, "one without labels")
+    changes: dict[str, Any] = {"latent": 2}
+    for field in dataclasses.fields(method):
+        match getattr(method, field.name):
+            case Net() as net:
+                mlp = dataclasses.replace(net, backbone="mlp", width=width, depth=3, activation="relu")
+                changes[field.name] = mlp
+            case Penalty() as penalty:
+                changes[field.name] = dataclasses.replace(penalty, weight=penalty.weight / 100)
+            case Optimizer() as optimizer:
+                changes[field.name] = dataclasses.replace(optimizer, learning_rate=1e-3, schedule="linear")
+    return dataclasses.replace(config, method=dataclasses.replace(method, **changes))
+
+
+def markdown(found: Mapping[str, Measured], steps: int) -> str:
+    """A row for each preset, two columns for each toy set; means (and standard deviations) over the seeds."""
+    floors = [floor for floor, _ in found.values() if floor]
+    rows = [rows for _, rows in found.values()]
+    lines = [["preset", *(f"{kind}: {name}" for kind in found for name in ("modes", "good"))]]
+    lines.append(["---"] * len(lines[0]))
+    lines.append(["real points", *(cell for floor in floors for cell in _cells((floor,)))])
+    for same in zip(*rows, strict=True):  # the same preset in every set
+        lines.append([f"`{same[0].preset}`", *(cell for row in same for cell in _cells(row.results))])
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    seeds, drawn = len(rows[0][0].results), floors[0].stamp.n_generated
+    caption = f"{steps:,} iterations, {seeds} seeds of training, {drawn:,} samples; good: within {GOOD:g} standard"
+    return f"{caption} deviations of a mode:\n\n{body}"
+
+
+def _cells(results: tuple[Result, ...]) -> tuple[str, str]:
+    """Modes covered, of how many, and the share of good samples."""
+    modes, good = (spread([result.scores[name] for result in results]) for name in ("modes", "good_share"))
+    return modes, good

@@ -1,0 +1,45 @@
+"""Train adversarial presets on 8 and 25 Gaussians and print their modes as one table: `python scripts/toys.py`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from genlab.train import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train adversarial presets on points, or reuse the runs, and print modes covered and good samples in Markdown."""
+
+    presets: tuple[str, ...] = ("gan", "lsgan", "hinge_gan", "ragan", "dragan", "r3gan", "wgan", "wgan_gp")
+    """Files of configs/, with networks, latents and penalties made for points (genlab/evaluate/toys.py)."""
+    repeats: int = 1
+    """Seeds of training: 0, 1, ..."""
+    steps: int = 6000
+    """Iterations of training."""
+    width: int = 128
+    """Hidden units of a layer; the official toy code has 512."""
+    runs: Path = Path("runs/toys")
+    """Where the runs are, or will be."""
+
+
+def command(argv: list[str]) -> None:
+    """Train what is not trained yet, measure, print."""
+    wish = cli.arguments(Command, argv)
+    from genlab.errors import require
+    from genlab.evaluate.leaderboard import measured, trained
+    from genlab.evaluate.run import Wish
+    from genlab.evaluate.toys import TOYS, markdown, toy
+
+    for name in ("repeats", "steps", "width"):
+        require(getattr(wish, name) >= 1, name, getattr(wish, name), "at least 1")
+    require(bool(wish.presets), "presets", wish.presets, "at least one")
+    presets = {name: toy(cli.preset(name), wish.width) for name in wish.presets}
+    found = {}
+    for kind, data in TOYS.items():
+        runs = trained(presets, wish.repeats, data, wish.steps, wish.runs / kind)
+        found[kind] = measured(runs, "last", data, Wish(metrics=("modes",)))
+    print(markdown(found, wish.steps))
+
+
+if __name__ == "__main__":
+    cli.main(command)

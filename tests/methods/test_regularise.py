@@ -1,0 +1,196 @@
+"""Consistency and LeCam in closed form, by themselves and in every adversarial method; augmentation of both players."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from genlab.errors import Invalid
+from genlab.kernels.augment import augment
+from genlab.kernels.penalty import Penalty
+from genlab.kernels.random import fold
+from genlab.methods.adversarial import FAKE, REGULARISE, SEEN_FAKE, SEEN_REAL
+from genlab.methods.began import BEGAN
+from genlab.methods.gan import GAN
+from genlab.methods.regularise import Anchors, Regularise
+from genlab.methods.wgan import WGAN
+from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.layers import AXIS
+from genlab.nn.network import Net
+
+NET = Net(width=4, depth=1, activation="silu")
+IMAGE = (8, 8, 3)
+METHODS = {
+    "gan": GAN(latent=2, generator=NET, discriminator=NET),
+    "r1": GAN(latent=2, generator=NET, discriminator=NET, penalty=Penalty(weight=0.5, where="real", target=0.0)),
+    "pairing": GAN(latent=2, generator=NET, discriminator=NET, loss="relativistic_pairing"),
+    "wgan": WGAN(latent=2, generator=NET, critic=NET),
+    "wgan_gp": WGANGP(latent=2, generator=NET, critic=NET),
+    "began": BEGAN(latent=2, code=2, generator=NET, discriminator=NET),
+}
+EVERYTHING = Regularise(consistency=2.0, consistency_fake=3.0, by=("cutout",), lecam=0.7)
+
+
+def images(n=8, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).uniform(-1, 1, (n, *IMAGE)), jnp.float32)
+
+
+def anchors(real=0.0, fake=0.0):
+    found = Anchors()
+    found.real[...], found.fake[...] = jnp.float32(real), jnp.float32(fake)
+    return found
+
+
+def one_device(f):
+    """f on the one device of an axis, over which the anchors average."""
+    return jax.tree.map(lambda a: a[0], jax.vmap(lambda _: f(), axis_name=AXIS)(jnp.zeros(1)))
+
+
+def mean(x):
+    return x.mean((1, 2, 3))
+
+
+def corner(x):
+    return x[:, 0, 0, 0]
+
+
+def test_lecam_is_its_closed_form(keys):
+    """E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2, with derivatives 2 (D(x) - a_F) / n and 2 (D(G(z)) - a_R) / n."""
+    real, fake = np.array([1.0, 2.0, 4.0], np.float32), np.array([-1.0, 0.5, 0.0], np.float32)
+    spec = Regularise(lecam=0.3)
+
+    def cost(scores):
+        both = iter(scores)  # real examples are scored first
+        return spec(lambda x: next(both), images(3), images(3, 1), keys(3), anchors(0.8, -0.2))
+
+    total, seen = one_device(lambda: cost((jnp.asarray(real), jnp.asarray(fake))))
+    expected = np.mean((real + 0.2) ** 2) + np.mean((fake - 0.8) ** 2)
+    np.testing.assert_allclose(seen["lecam"], expected, rtol=1e-6)
+    np.testing.assert_allclose(total, 0.3 * expected, rtol=1e-6)
+    slopes = one_device(lambda: jax.grad(lambda s: cost(s)[0])((jnp.asarray(real), jnp.asarray(fake))))
+    np.testing.assert_allclose(slopes[0], 0.3 * 2 * (real + 0.2) / 3, rtol=1e-5)
+    np.testing.assert_allclose(slopes[1], 0.3 * 2 * (fake - 0.8) / 3, rtol=1e-5)
+
+
+def test_anchors_move_towards_the_scores_of_all_devices():
+    """a <- 0.9 a + 0.1 mean, of their own kind; as on one device."""
+    real, fake = np.arange(8.0, dtype=np.float32), -np.ones(8, np.float32)
+
+    def local(real, fake):
+        moved = anchors(1.0, 2.0)
+        moved.update(real, fake, 0.9)
+        return moved.real[...], moved.fake[...]
+
+    for devices in (1, 2):
+        parts = (jnp.asarray(a).reshape(devices, -1) for a in (real, fake))
+        after = jax.vmap(local, axis_name=AXIS)(*parts)
+        np.testing.assert_allclose(after[0], np.full(devices, 0.9 + 0.35), rtol=1e-6)
+        np.testing.assert_allclose(after[1], np.full(devices, 1.8 - 0.1), rtol=1e-6)
+
+
+def test_consistency_is_the_squared_change_of_the_score(keys):
+    """Real and fake examples by their own weights; both scores are differentiated."""
+    real, fake, k = images(), images(seed=1), keys(8)
+    spec = Regularise(consistency=2.0, consistency_fake=3.0, by=("flip", "cutout"))
+    total, seen = spec(corner, real, fake, k, None)
+    changes = [
+        jnp.square(corner(x) - corner(augment(x, fold(k, i), spec.by))).mean() for i, x in enumerate((real, fake))
+    ]
+    assert min(changes) > 0.01
+    np.testing.assert_allclose([seen["consistency"], seen["consistency_fake"]], changes, rtol=1e-6)
+    np.testing.assert_allclose(total, 2 * changes[0] + 3 * changes[1], rtol=1e-6)
+    # d/da of a^2 E (..)^2 at a = 1; with one of the scores held constant it would be half of that
+    slope = jax.grad(lambda a: spec(lambda x: a * corner(x), real, fake, k, None)[0])(1.0)
+    np.testing.assert_allclose(slope, 2 * total, rtol=1e-5)
+
+
+def test_consistency_costs_nothing_where_the_change_is_not_seen(keys):
+    """The mean of an image does not change when it is mirrored; a grey image does not change when it is saturated."""
+    real, fake, k = images(), images(seed=1), keys(8)
+    assert Regularise(consistency=9.0, consistency_fake=9.0, by=("flip",))(mean, real, fake, k, None)[0] < 1e-10
+    assert Regularise(consistency=9.0, by=("color",))(mean, real, fake, k, None)[0] > 0.01
+
+
+def test_weights_of_zero_leave_a_loss_as_it_is(evaluate, fresh, keys):
+    method, x, k = METHODS["gan"], images(), keys(8)
+    assert Regularise()(corner, x, x, k, None) == (0, {})
+    assert set(fresh(method, IMAGE)) == {"generator", "discriminator"}
+    assert not {"consistency", "lecam"} & set(evaluate(method.opponent_loss, fresh(method, IMAGE), x, k).metrics)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_takes_them_all_and_devices_agree(evaluate, fresh, keys, name):
+    """The parts of the loss at what the opponent sees, added up; the anchors move and only they and k do."""
+    method = dataclasses.replace(METHODS[name], regularise=EVERYTHING, augment=("color", "translation"))
+    networks, x, k = fresh(method, IMAGE), images(), keys(8)
+    one, two = (evaluate(method.opponent_loss, networks, x, k, devices) for devices in (1, 2))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one, two)
+    bare = dataclasses.replace(method, regularise=Regularise())
+    plain = evaluate(bare.opponent_loss, {n: net for n, net in networks.items() if n != "anchors"}, x, k)
+    fake = method.sample(networks, fold(k, FAKE))
+    seen = [augment(v, fold(k, s), method.augment) for v, s in ((x, SEEN_REAL), (fake, SEEN_FAKE))]
+    changed = [augment(v, fold(fold(k, REGULARISE), i), ("cutout",)) for i, v in enumerate(seen)]
+    scores = [method.score(networks, v) for v in (*seen, *changed)]
+    expected = {
+        "consistency": jnp.square(scores[0] - scores[2]).mean(),
+        "consistency_fake": jnp.square(scores[1] - scores[3]).mean(),
+        "lecam": jnp.square(scores[0]).mean() + jnp.square(scores[1]).mean(),
+    }
+    for part, value in expected.items():
+        np.testing.assert_allclose(one.metrics[part], value, rtol=1e-3, atol=1e-7)
+    weighted = 2 * expected["consistency"] + 3 * expected["consistency_fake"] + 0.7 * expected["lecam"]
+    np.testing.assert_allclose(one.loss - plain.loss, weighted, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(one.stats["anchors"]["real"], 0.01 * scores[0].mean(), rtol=1e-3, atol=1e-8)
+    np.testing.assert_allclose(one.stats["anchors"]["fake"], 0.01 * scores[1].mean(), rtol=1e-3, atol=1e-8)
+    assert max(abs(g).max() for g in jax.tree.leaves(one.grads["generator"])) == 0
+
+
+@pytest.mark.parametrize("name", ["gan", "pairing", "wgan_gp", "began"])
+def test_the_generator_learns_through_what_the_opponent_sees(evaluate, fresh, keys, name):
+    """Its loss is that of its fakes as the opponent sees them, and its gradient goes through the change."""
+    method = dataclasses.replace(METHODS[name], augment=("translation", "cutout"))
+    networks, x, k = fresh(method, IMAGE), images(), keys(8)
+    given = x if name == "pairing" else None
+    seen = evaluate(method.generator_loss, networks, given, k)
+    fake = augment(method.sample(networks, k), fold(k, SEEN_FAKE), method.augment)
+    real = augment(x, fold(k, SEEN_REAL), method.augment) if name == "pairing" else None
+    np.testing.assert_allclose(seen.loss, method.deceive(networks, real, fake, None)[0], rtol=1e-4)
+    plain = evaluate(METHODS[name].generator_loss, networks, given, k)
+    assert abs(seen.loss - plain.loss) > 1e-5
+    assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"])) > 1e-6
+
+
+def test_a_larger_batch_of_fakes_is_the_mean_of_its_parts(evaluate, fresh, keys):
+    """The first part is that of a batch of one each, the others are fresh; batch norm sees all of them at once."""
+    method = dataclasses.replace(METHODS["wgan_gp"], generator_batch=3)
+    networks, k = fresh(method, IMAGE), keys(8)
+    single = METHODS["wgan_gp"]
+    parts = [evaluate(single.generator_loss, networks, None, part).loss for part in (k, fold(k, 6), fold(k, 7))]
+    assert len(set(map(float, parts))) == 3
+    one, two = (evaluate(method.generator_loss, networks, None, k, devices) for devices in (1, 2))
+    np.testing.assert_allclose([one.loss, two.loss], np.mean(parts), rtol=1e-4)
+    normed = dataclasses.replace(method, generator=dataclasses.replace(NET, norm="batch"))
+    one, two = (evaluate(normed.generator_loss, fresh(normed, IMAGE), None, k, devices) for devices in (1, 2))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one, two)
+
+
+def test_what_cannot_work_is_refused():
+    for name, value in (("consistency", -1.0), ("consistency_fake", -1.0), ("lecam", -1.0), ("decay", 1.0)):
+        with pytest.raises(Invalid, match=f"^{name}: {value} is not"):
+            Regularise(**{name: value})
+    with pytest.raises(Invalid, match="^by: .* at least one kind"):
+        Regularise(consistency=1.0, by=())
+    with pytest.raises(Invalid, match="^generator_batch: 0 is not at least 1"):
+        dataclasses.replace(METHODS["gan"], generator_batch=0)
+    with pytest.raises(Invalid, match="^generator_batch: 2 is not possible with relativistic_pairing"):
+        dataclasses.replace(METHODS["pairing"], generator_batch=2)
+    points = {"augment": {"augment": ("color",)}, "regularise": {"regularise": EVERYTHING}}
+    for (field, changes), method in itertools.product(points.items(), METHODS.values()):
+        with pytest.raises(Invalid, match=f"^{field}: .* is not possible for data of shape"):
+            dataclasses.replace(method, **changes).networks((2,), nnx.Rngs(0))
+    lecam = dataclasses.replace(METHODS["gan"], regularise=Regularise(lecam=1.0))
+    assert "anchors" in lecam.networks((2,), nnx.Rngs(0))  # scores are all that it needs
