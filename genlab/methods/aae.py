@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
-from genlab.methods.deterministic import Deterministic, error
+from genlab.methods.autoencoder import Deterministic, error
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
 from genlab.nn.network import Net, encoder
 

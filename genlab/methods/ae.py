@@ -6,8 +6,7 @@ from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
-from genlab.methods.codes import Coded
-from genlab.methods.deterministic import error
+from genlab.methods.autoencoder import Coded, error
 from genlab.methods.game import Metrics, Networks, Turn
 
 

@@ -8,8 +8,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.penalty import contractive
 from genlab.kernels.random import Keys
-from genlab.methods.codes import Coded
-from genlab.methods.deterministic import error
+from genlab.methods.autoencoder import Coded, error
 from genlab.methods.game import Metrics, Networks, Turn
 
 

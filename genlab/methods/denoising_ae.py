@@ -7,8 +7,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys
-from genlab.methods.codes import Coded
-from genlab.methods.deterministic import blank, error
+from genlab.methods.autoencoder import Coded, blank, error
 from genlab.methods.game import Metrics, Networks, Turn
 
 

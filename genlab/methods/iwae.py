@@ -11,7 +11,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.methods.game import Labels, Metrics, Networks, Turn
-from genlab.methods.isotropic import Isotropic
+from genlab.methods.variational import Isotropic
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.annealed import Annealed
 from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
-from genlab.methods.probabilistic import Probabilistic
+from genlab.methods.variational import Annealed, Probabilistic
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Linear
 from genlab.nn.network import Net, encoder, finish

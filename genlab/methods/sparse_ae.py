@@ -10,8 +10,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import kl_bernoulli
-from genlab.methods.codes import Coded
-from genlab.methods.deterministic import error
+from genlab.methods.autoencoder import Coded, error
 from genlab.methods.game import Labels, Metrics, Networks, Turn, batch_mean
 from genlab.nn.layers import AXIS
 

@@ -11,8 +11,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys
-from genlab.methods.codes import Coded
-from genlab.methods.deterministic import blank, error
+from genlab.methods.autoencoder import Coded, blank, error
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, squash
 
 

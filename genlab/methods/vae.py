@@ -10,10 +10,8 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import kl_normal
-from genlab.methods.annealed import Annealed
 from genlab.methods.game import Metrics, Networks, Turn
-from genlab.methods.isotropic import Isotropic
-from genlab.methods.posterior import Latents
+from genlab.methods.variational import Annealed, Isotropic, Latents
 from genlab.nn.layers import AXIS
 
 

@@ -16,7 +16,7 @@ from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.autoencoder import Autoencoder
 from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
-from genlab.methods.posterior import Posterior
+from genlab.methods.variational import Posterior
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Linear
 from genlab.nn.network import Net, decoder, encoder, finish

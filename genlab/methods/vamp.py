@@ -13,10 +13,8 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, fold, uniform
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.annealed import Annealed
 from genlab.methods.game import Metrics, Networks, Turn, squash
-from genlab.methods.posterior import Latents
-from genlab.methods.variational import Variational
+from genlab.methods.variational import Annealed, Latents, Variational
 
 
 class Pseudo(nnx.Module):

@@ -13,7 +13,7 @@ from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
-from genlab.methods.probabilistic import Probabilistic
+from genlab.methods.variational import Probabilistic
 from genlab.nn.layers import AXIS
 from genlab.nn.made import Codes, Made
 

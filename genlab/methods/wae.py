@@ -10,7 +10,7 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import mmd
-from genlab.methods.deterministic import Deterministic, error
+from genlab.methods.autoencoder import Deterministic, error
 from genlab.methods.game import Metrics, Networks, Player, Turn
 from genlab.nn.layers import AXIS
 

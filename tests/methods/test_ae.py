@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from genlab.methods.ae import AE
-from genlab.methods.codes import Codes
+from genlab.methods.autoencoder import Codes
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 

@@ -11,8 +11,8 @@ from scipy import special, stats
 
 from genlab.errors import Invalid
 from genlab.methods.iwae import IWAE
-from genlab.methods.probabilistic import Gaussian
 from genlab.methods.vae import VAE
+from genlab.methods.variational import Gaussian
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)

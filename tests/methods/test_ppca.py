@@ -11,8 +11,8 @@ from scipy import stats
 from genlab.data.feed import Batch
 from genlab.kernels.random import example_keys
 from genlab.methods.iwae import IWAE
-from genlab.methods.probabilistic import Gaussian
 from genlab.methods.vae import VAE
+from genlab.methods.variational import Gaussian
 from genlab.nn.layers import AXIS
 
 LATENT, SETTINGS = 2, {"latent": 2, "likelihood": "gaussian", "learn_scale": True}
