@@ -292,19 +292,16 @@ def test_a_penalty_is_differentiated_through_all_of_it(backbone, norm, attention
             network = nnx.merge(graph, params, rest)
             return gradient_penalty(lambda x: network(x)[:, 0], real, fake, keys, Penalty())[0].mean()
 
-        @jax.jit
-        def both(h):
-            slope = jax.jvp(lambda h: penalty(jax.tree.map(lambda p, d: p + h * d, params, direction)), (h,), (1.0,))[1]
-            gradient = jax.grad(penalty)(params)
-            along = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), gradient, direction)))
-            return slope, along
+        def moved(h):
+            """The penalty a step along the direction, and its slope along it there."""
+            value, gradient = jax.value_and_grad(penalty)(jax.tree.map(lambda p, d: p + h * d, params, direction))
+            products = jax.tree.map(lambda g, d: (g * d).sum(), gradient, direction)
+            return value, sum(jax.tree.leaves(products))
 
-        moved = jax.jit(lambda h: penalty(jax.tree.map(lambda p, d: p + h * d, params, direction)))
-        along = both(0.0)
-        np.testing.assert_allclose(along[0], along[1], rtol=1e-9)
-        numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5
+        run = jax.jit(moved, compiler_options={"xla_backend_optimization_level": 0})
+        numeric = (run(1e-5)[0] - run(-1e-5)[0]) / 2e-5
         assert abs(numeric) > 1e-3
-        np.testing.assert_allclose(along[1], numeric, rtol=1e-6)
+        np.testing.assert_allclose(run(0.0)[1], numeric, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
