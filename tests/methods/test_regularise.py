@@ -11,13 +11,11 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.kernels.augment import augment
-from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import fold
 from genlab.methods.adversarial import FAKE, REGULARISE, SEEN_FAKE, SEEN_REAL
 from genlab.methods.began import BEGAN
 from genlab.methods.gan import GAN
 from genlab.methods.regularise import Anchors, Regularise
-from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
@@ -26,9 +24,7 @@ NET = Net(width=4, depth=1, activation="silu")
 IMAGE = (8, 8, 3)
 METHODS = {
     "gan": GAN(latent=2, generator=NET, discriminator=NET),
-    "r1": GAN(latent=2, generator=NET, discriminator=NET, penalty=Penalty(weight=0.5, where="real", target=0.0)),
     "pairing": GAN(latent=2, generator=NET, discriminator=NET, loss="relativistic_pairing"),
-    "wgan": WGAN(latent=2, generator=NET, critic=NET),
     "wgan_gp": WGANGP(latent=2, generator=NET, critic=NET),
     "began": BEGAN(latent=2, code=2, generator=NET, discriminator=NET),
 }
@@ -122,19 +118,24 @@ def test_weights_of_zero_leave_a_loss_as_it_is(evaluate, fresh, keys):
     assert not {"consistency", "lecam"} & set(evaluate(method.opponent_loss, fresh(method, IMAGE), x, k).metrics)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_takes_them_all_and_devices_agree(evaluate, fresh, keys, name):
-    """The parts of the loss at what the opponent sees, added up; the anchors move and only they and k do."""
+@pytest.mark.parametrize("name", ["gan", "wgan_gp", "began"])
+def test_every_method_takes_them_all_and_devices_agree(evaluate, compiled, fresh, keys, name):
+    """The parts of the loss at what the opponent sees, added up; and the anchors move."""
     method = dataclasses.replace(METHODS[name], regularise=EVERYTHING, augment=("color", "translation"))
     networks, x, k = fresh(method, IMAGE), images(), keys(8)
     one, two = (evaluate(method.opponent_loss, networks, x, k, devices) for devices in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one, two)
     bare = dataclasses.replace(method, regularise=Regularise())
     plain = evaluate(bare.opponent_loss, {n: net for n, net in networks.items() if n != "anchors"}, x, k)
-    fake = method.sample(networks, fold(k, FAKE))
-    seen = [augment(v, fold(k, s), method.augment) for v, s in ((x, SEEN_REAL), (fake, SEEN_FAKE))]
-    changed = [augment(v, fold(fold(k, REGULARISE), i), ("cutout",)) for i, v in enumerate(seen)]
-    scores = [method.score(networks, v) for v in (*seen, *changed)]
+
+    @compiled
+    def scored(x, k):
+        fake = method.sample(networks, fold(k, FAKE))
+        seen = [augment(v, fold(k, s), method.augment) for v, s in ((x, SEEN_REAL), (fake, SEEN_FAKE))]
+        changed = [augment(v, fold(fold(k, REGULARISE), i), ("cutout",)) for i, v in enumerate(seen)]
+        return [method.score(networks, v) for v in (*seen, *changed)]
+
+    scores = scored(x, k)
     expected = {
         "consistency": jnp.square(scores[0] - scores[2]).mean(),
         "consistency_fake": jnp.square(scores[1] - scores[3]).mean(),
@@ -150,15 +151,20 @@ def test_every_method_takes_them_all_and_devices_agree(evaluate, fresh, keys, na
 
 
 @pytest.mark.parametrize("name", ["gan", "pairing", "wgan_gp", "began"])
-def test_the_generator_learns_through_what_the_opponent_sees(evaluate, fresh, keys, name):
+def test_the_generator_learns_through_what_the_opponent_sees(evaluate, compiled, fresh, keys, name):
     """Its loss is that of its fakes as the opponent sees them, and its gradient goes through the change."""
     method = dataclasses.replace(METHODS[name], augment=("translation", "cutout"))
     networks, x, k = fresh(method, IMAGE), images(), keys(8)
     given = x if name == "pairing" else None
     seen = evaluate(method.generator_loss, networks, given, k)
-    fake = augment(method.sample(networks, k), fold(k, SEEN_FAKE), method.augment)
-    real = augment(x, fold(k, SEEN_REAL), method.augment) if name == "pairing" else None
-    np.testing.assert_allclose(seen.loss, method.deceive(networks, real, fake, None)[0], rtol=1e-4)
+
+    @compiled
+    def expected(x, k):
+        fake = augment(method.sample(networks, k), fold(k, SEEN_FAKE), method.augment)
+        real = augment(x, fold(k, SEEN_REAL), method.augment) if name == "pairing" else None
+        return method.deceive(networks, real, fake, None)[0]
+
+    np.testing.assert_allclose(seen.loss, expected(x, k), rtol=1e-4)
     plain = evaluate(METHODS[name].generator_loss, networks, given, k)
     assert abs(seen.loss - plain.loss) > 1e-5
     assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"])) > 1e-6
