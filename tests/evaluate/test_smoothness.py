@@ -14,6 +14,7 @@ from genlab.evaluate.smoothness import path_length
 from genlab.kernels.random import example_keys, fold, uniform
 from genlab.latent.paths import slerp
 from genlab.methods.wgan_gp import WGANGP
+from genlab.nn.network import Net
 from genlab.train.model import Model
 from genlab.train.state import Game, stream
 
@@ -48,8 +49,8 @@ def test_a_linear_decoder(linear):
 
 
 def test_a_network_by_finite_steps(untrained):
-    """Central differences of 1e-2 along each arc."""
-    model, n = untrained("wgan_gp", (8, 8, 1)), 40
+    """Central differences of 1e-2 along each arc, of a network without bends."""
+    model, n = untrained("wgan_gp", (8, 8, 1), method={"generator": Net(width=8, activation="silu")}), 40
     keys = example_keys(stream(0, "smoothness"), jnp.arange(n))
     a, b = (model.method.prior({}, fold(keys, i)) for i in (1, 2))
     t = uniform(fold(keys, 3))
@@ -58,7 +59,7 @@ def test_a_network_by_finite_steps(untrained):
         return model.decode(np.asarray(jax.vmap(lambda a, b, t: slerp(a, b, t[None])[0])(a, b, t))) / 2
 
     steps = np.square(at(t + 5e-3) - at(t - 5e-3)).sum((1, 2, 3)) / 1e-4
-    np.testing.assert_allclose(path_length(model, Pixels(), n)["path_length"], steps.mean(), rtol=1e-2)
+    np.testing.assert_allclose(path_length(model, Pixels(), n)["path_length"], steps.mean(), rtol=1e-3)
 
 
 def test_it_is_a_metric_with_a_stamp(untrained, tmp_path):
