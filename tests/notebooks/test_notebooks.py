@@ -1,6 +1,5 @@
 """Every notebook runs from top to bottom, on games of a few iterations, and is kept without outputs."""
 
-import os
 import re
 from pathlib import Path
 
@@ -25,8 +24,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(jax.config.jax_compilation_cache_dir))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
-    client.create_kernel_manager().transport = "ipc"  # no ports, that other test processes may want too
-    client.execute(env=dict(os.environ))
+    client.execute()
     outputs = [output for cell in cells for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     said = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
