@@ -66,7 +66,7 @@ class Gaussian(nnx.Module):
     """
 
     def __init__(self, scale: float, learned: bool):
-        self.log_scale = (nnx.Param if learned else nnx.Variable)(jnp.asarray(math.log(scale)))
+        self.log_scale = (nnx.Param if learned else nnx.BatchStat)(jnp.asarray(math.log(scale)))
         self.learned = learned
 
     def distortion(self, x: Data, output: Data) -> Float[Array, " b"]:

@@ -112,7 +112,9 @@ def test_acgan_classifies_real_examples_and_has_its_own_classified(evaluate, com
     def entropies():
         fake = method.sample(networks, k, drawn)
         logits = [networks[method.opponent](x, None)[:, 1:] for x in (jnp.asarray(X), fake)]
-        real, fake = (cross_entropy(each, y).mean() for each, y in zip(logits, (LABELS, drawn), strict=True))
+        real, fake = (
+            cross_entropy(each, y).mean() for each, y in zip(logits, (jnp.asarray(LABELS), drawn), strict=True)
+        )
         return real, fake, logits[0]
 
     real, fake, logits = compiled(entropies)()

@@ -7,8 +7,9 @@ import pytest
 from flax import nnx
 
 from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, beside, is_output, labelled
-from genlab.nn.layers import AXIS, BatchNorm
+from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder, encoder, projector
+from genlab.nn.norms import BatchNorm
 
 LABELS = jnp.array([2, 0, 1, 2, 2, 0])
 Z = jax.random.normal(jax.random.key(0), (6, 3))
