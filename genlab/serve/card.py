@@ -41,7 +41,7 @@ def card(model: Model, folder: RunFolder) -> str:
 {"".join(f"- {name}: {text}{chr(10)}" for name, text in about.items())}
 ## Use
 
-With `jax` and `safetensors`, in this folder; genlab is not needed:
+With `jax`, `flatbuffers` and `safetensors`, in this folder; genlab is not needed:
 
 ```python
 {RELOAD.format(arguments=arguments)}```
