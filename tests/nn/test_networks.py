@@ -16,7 +16,7 @@ from genlab.nn import dcgan
 from genlab.nn.attention import SelfAttention
 from genlab.nn.initialisers import glorot, he
 from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, begin
-from genlab.nn.network import BACKBONES, Net, decoder, encoder
+from genlab.nn.network import BACKBONES, Net, decoder, encoder, projector
 from genlab.nn.norms import LayerNorm
 
 SMALL = {
@@ -171,8 +171,8 @@ HALF += [("dcgan", "instance"), ("densenet", "layer")]
 @pytest.mark.parametrize(("backbone", "norm"), HALF)
 def test_bfloat16_slopes_are_within_a_percent(backbone, norm):
     """Root mean square over the batch; parameters, their gradients and what comes out stay float32."""
-    width = {"mlp": 128, "dcgan": 16, "resnet": 32, "densenet": 16}[backbone]
-    net = Net(backbone, width=width, norm=norm, activation="leaky_relu")
+    width, depth = {"mlp": (128, 3), "dcgan": (16, 1), "resnet": (32, 1), "densenet": (16, 1)}[backbone]
+    net = Net(backbone, width, depth, norm, activation="leaky_relu")
     exact, half = (
         encoder(dataclasses.replace(net, compute=compute), (16, 16, 3), 1, nnx.Rngs(0))
         for compute in ("float32", "bfloat16")
@@ -302,6 +302,15 @@ def test_a_penalty_is_differentiated_through_all_of_it(backbone, norm, attention
         numeric = (run(1e-5)[0] - run(-1e-5)[0]) / 2e-5
         assert abs(numeric) > 1e-3
         np.testing.assert_allclose(run(0.0)[1], numeric, rtol=1e-6)
+
+
+def test_spectral_norm_reaches_every_layer():
+    """Conditional networks' too, and what a projection discriminator has in place of the last one."""
+    net = Net("dcgan", 2, spectral=True)
+    made = (encoder(net, SHAPE, 1, nnx.Rngs(0), 3), decoder(net, 2, SHAPE, nnx.Rngs(0), 3))
+    for network, count in zip((*made, projector(net, SHAPE, nnx.Rngs(0), 3)), (3, 3, 4), strict=True):
+        layers = [module for _, module in nnx.iter_modules(network) if isinstance(module, Affine)]
+        assert len(layers) == count and all(layer.u is not None for layer in layers)
 
 
 @pytest.mark.parametrize(
