@@ -37,8 +37,9 @@ def test_a_conditional_bound_is_that_of_each_image_given_its_label(untrained):
     np.testing.assert_allclose(again, np.square(rebuilt - IMAGES / 255).mean(), rtol=1e-4)
     assert again != wrong
     assert inference.latents(vae, IMAGES, LABELS).keys() == {"active_units", "collapsed_units"}
-    encoded = method.encode(networks, x, jnp.asarray(LABELS))
-    np.testing.assert_allclose(features(vae, IMAGES, LABELS), encoded, atol=1e-5)
+    np.testing.assert_allclose(
+        features(vae, IMAGES, LABELS), method.encode(networks, x, jnp.asarray(LABELS)), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("label", ["concat", "projection", "auxiliary"])
