@@ -18,6 +18,7 @@ METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),
     "vae_gan": ("encoder", "decoder", "discriminator"),
     "gan": ("generator", "discriminator"),
+    "began": ("generator", "discriminator"),
     "rbm": (),
     "dbn": (),
     "wgan": ("generator", "critic"),
