@@ -153,7 +153,7 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
-    before = flatten({"evaluate": dataclasses.asdict(Evaluate())} | old)  # a section that older runs did not write
+    before = flatten(to_dict(from_dict(old)))  # what an older run did not write is the default
     after = flatten(to_dict(new))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):

@@ -1,5 +1,6 @@
 """The configuration to JSON and back."""
 
+import dataclasses
 import json
 
 import pytest
@@ -53,3 +54,13 @@ def test_a_run_of_an_older_genlab_goes_on_with_the_defaults_of_sections_it_did_n
     check_same(old, config)
     with pytest.raises(Invalid, match="evaluate.every = 0, not 5"):
         check_same(old, cli.parse(["--config", "vae", "--evaluate.every", "5"]).settings)
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on_with_its_default():
+    config = cli.preset("vae")
+    old = to_dict(config)
+    del old["method"]["encoder"]["dropout"]
+    check_same(old, config)
+    dropping = dataclasses.replace(config.method.encoder, dropout=0.1)
+    with pytest.raises(Invalid, match="method.encoder.dropout = 0.0, not 0.1"):
+        check_same(old, dataclasses.replace(config, method=dataclasses.replace(config.method, encoder=dropping)))
