@@ -1,6 +1,11 @@
 """BEGAN (Berthelot et al. 2017), on the bundled digits unless --data.name says otherwise.
 
+It makes sharp digits of few kinds: trained for longer, or with a discriminator that learns faster, it loses more of them
+(8,000 iterations at a constant rate: Frechet distance 7.5, recall 0.28).
+
 Command:   python scripts/train.py --config began
+Hardware:  two CPU cores, 73 s while they do other work
+Expect:    Frechet distance 2.9, precision 0.89, recall 0.61 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from dataclasses import replace
@@ -10,7 +15,8 @@ from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
 from genlab.train.config import Config, Train
 
-adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999, eps=1e-5)
+STEPS = 3000
+adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999, eps=1e-5, schedule="linear", horizon=STEPS)
 net = Net(width=256, activation="elu")
 config = Config(
     method=BEGAN(
@@ -23,5 +29,5 @@ config = Config(
         generator_optimizer=adam,
         discriminator_optimizer=replace(adam, learning_rate=5e-4),  # a faster one leaves the generator a single digit
     ),
-    train=Train(steps=8000),
+    train=Train(steps=STEPS),
 )
