@@ -11,7 +11,7 @@ from genlab.errors import Invalid, require
 from genlab.evaluate.inference import Labels, of_examples
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding, Networks
-from genlab.nn.conditional import exchange, is_output
+from genlab.nn.conditional import Informed, exchange, is_output
 from genlab.train.model import Model
 
 K = 5  # neighbours that vote
@@ -21,18 +21,25 @@ OPPONENTS = ("discriminator", "critic")
 def features(model: Model, x: np.ndarray, labels: Labels = None) -> Float[np.ndarray, "n d"]:
     """An encoder's latents, or what a discriminator's or critic's output layer sees.
 
-    Networks of a conditional method that read labels are given them here too: what their features then know of labels
-    says how little they ignore what they are told.
-
     Raises:
-        Invalid: a model that has none of these.
+        Invalid: a model that has none of these, or a network that sees the label beside the example, so that its
+            features would know what they are to tell.
     """
     look = _latents(model.game.method) if isinstance(model.game.method, Encoding) else _before_output(model)
     return of_examples(model, x, look, "representation", labels)
 
 
 def _latents(method: Encoding) -> Callable:
-    return lambda networks, x, keys, labels: method.encode(networks, x, labels)
+    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
+        _check_untold(networks.get("encoder"))
+        return method.encode(networks, x, labels)
+
+    return look
+
+
+def _check_untold(network: Any) -> None:
+    told = isinstance(network, Informed) and network.classes > 0
+    require(not told, "metrics", "representation", "possible of a network that is told the labels, leave it out")
 
 
 def _before_output(model: Model) -> Callable:
@@ -44,6 +51,7 @@ def _before_output(model: Model) -> Callable:
 
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         network = networks[name]
+        _check_untold(network)
         if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, last=True):
             raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
         seen: Any = network(x, labels)  # type: ignore[operator]
