@@ -1,7 +1,7 @@
 """BEGAN (Berthelot et al. 2017), on the bundled digits unless --data.name says otherwise.
 
-It makes sharp digits of few kinds: trained for longer, or with a discriminator that learns faster, it loses more of
-them (8,000 iterations at a constant rate: Frechet distance 7.5, recall 0.28).
+It makes sharp digits of few kinds, and loses more of them when trained for longer or with a discriminator that learns
+faster (8,000 iterations at a constant rate: Frechet distance 7.5, recall 0.28).
 
 Command:   python scripts/train.py --config began
 Hardware:  two CPU cores, 73 s while they do other work

@@ -10,7 +10,10 @@ from genlab.train import cli
 class Command:
     """Train adversarial presets on points, or reuse the runs, and print modes covered and good samples in Markdown."""
 
-    presets: tuple[str, ...] = ("gan", "lsgan", "hinge_gan", "ragan", "dragan", "r3gan", "wgan", "wgan_gp")
+    presets: tuple[str, ...] = (
+        *("gan", "lsgan", "hinge_gan", "ragan", "dragan", "r3gan", "sngan", "began"),
+        *("wgan", "wgan_gp", "sn_wgan"),
+    )
     """Files of configs/, with networks, latents and penalties made for points (genlab/evaluate/toys.py)."""
     repeats: int = 1
     """Seeds of training: 0, 1, ..."""
