@@ -42,7 +42,7 @@ def toy(config: Config, width: int = 128) -> Config:
             case Penalty() as penalty:
                 changes[field.name] = dataclasses.replace(penalty, weight=penalty.weight / 100)
             case Optimizer() as optimizer:
-                changes[field.name] = dataclasses.replace(optimizer, learning_rate=1e-3, schedule="linear")
+                changes[field.name] = dataclasses.replace(optimizer, learning_rate=1e-3, schedule="linear", horizon=0)
     return dataclasses.replace(config, method=dataclasses.replace(method, **changes))
 
 
@@ -57,7 +57,8 @@ def markdown(found: Mapping[str, Measured], steps: int) -> str:
         lines.append([f"`{same[0].preset}`", *(cell for row in same for cell in _cells(row.results))])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     seeds, drawn = len(rows[0][0].results), floors[0].stamp.n_generated
-    caption = f"{steps:,} iterations, {seeds} seeds of training, {drawn:,} samples; good: within {GOOD:g} standard"
+    trained = "one seed" if seeds == 1 else f"{seeds} seeds"
+    caption = f"{steps:,} iterations, {trained} of training, {drawn:,} samples; good: within {GOOD:g} standard"
     return f"{caption} deviations of a mode:\n\n{body}"
 
 
