@@ -117,7 +117,7 @@ def test_training_does_not_import_tensorflow(environment):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("--config nope", "config: no preset 'nope'; there are aae, ae, "),
+        ("--config nope", "config: no preset 'nope'; there are aae, acgan, ae, "),
         ("--train.stepz 3", "--train.stepz: no such flag; there are --train.ema, --train.seed, --train.steps"),
         ("--foo.bar 3", "--foo.bar: no such flag; there are --checkpoint.*, --config, --data.*"),
         ("extra", "extra: no such flag"),
