@@ -24,8 +24,8 @@ def made(trained, monkeypatch):
     """`made("vae")`: an explorer of a tiny run, of 60 points at most."""
     monkeypatch.setattr(explorer, "POINTS", 60)
 
-    def make(name):
-        model = genlab.load(trained(name))
+    def make(name, **sections):
+        model = genlab.load(trained(name, **sections))
         return Explorer(model, survey(model))
 
     return make
@@ -46,6 +46,12 @@ def test_encoded_examples_lie_where_the_components_of_their_latents_put_them(mad
     again = to_uint8(model.decode(z[7:8]))[0, ..., 0]
     np.testing.assert_allclose(pixels(found.decoded(7)), again, atol=1)
     assert "test split" in seen.about
+
+
+def test_held_out_examples_are_those_of_training_whatever_its_seed(made):
+    found = made("vae", train={"seed": 3})
+    examples = load_data(found.model.config.data, 0).test.read(np.arange(60)).x
+    np.testing.assert_array_equal(found.map.real, examples.astype(np.float32) / 127.5 - 1)
 
 
 def test_pictures_follow_directions_and_paths(made):
