@@ -204,8 +204,10 @@ def prepare(
     devices = spmd.pick(config.parallel, config.data.batch_size)
     folder = RunFolder.create(run_dir)
     stack.enter_context(folder.lock())
-    before = read(folder.config)["config"] if folder.is_run() else to_dict(config)
-    check_same(before, config)
+    before = to_dict(config)
+    if folder.is_run():
+        before = read(folder.config)["config"]
+        check_same(before, config)
     dataset = load(config.data, 0)  # the same splits for every seed, so that their runs can be compared
     known, own = len(dataset.classes), config.method.classes
     allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
