@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -18,6 +18,15 @@ assert len(jax.devices()) == 8  # starts the backend, so that no test can change
 SESSION = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # one for all worker processes
 jax.config.update("jax_compilation_cache_dir", str(Path(tempfile.gettempdir()) / f"genlab-tests-{SESSION}"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_hoard() -> Iterator[None]:
+    """Compiled programs go with the tests that needed them; a process that keeps them all runs out of memory maps."""
+    yield
+    jax.clear_caches()
+
 
 PRESETS = sorted(path.stem for path in cli.CONFIGS.glob("*.py"))
 
