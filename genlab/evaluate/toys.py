@@ -32,7 +32,7 @@ def toy(config: Config, width: int = 128) -> Config:
     """
     method = config.method
     require(isinstance(method, Adversarial), "presets", type(method).__name__, "an adversarial method")
-    require(getattr(method, "classes", 0) == 0, "presets", type(method).__name__, "one without labels")
+    require(method.classes == 0, "presets", type(method).__name__, "one without labels")
     changes: dict[str, Any] = {"latent": 2}
     for field in dataclasses.fields(method):
         match getattr(method, field.name):

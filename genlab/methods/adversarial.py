@@ -76,7 +76,7 @@ class Adversarial(Method):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """What the opponent minimises: what it makes of real examples and fresh fakes, and what regularises it."""
-        labels = batch.label if self.classes else None
+        labels = self.given(batch)
         fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, FAKE), labels))
         real, fake = self.seen(batch.x, fold(keys, SEEN_REAL)), self.seen(fake, fold(keys, SEEN_FAKE))
         loss, metrics = self.judge(networks, real, fake, labels, fold(keys, PENALTY), turn)
@@ -94,7 +94,7 @@ class Adversarial(Method):
         """
         if self.generator_batch > 1:
             keys = jnp.concatenate([keys, *(fold(keys, MORE + i) for i in range(1, self.generator_batch))])
-        labels = self.draw_labels(keys) if batch is None or not self.classes else batch.label
+        labels = self.draw_labels(keys) if batch is None else self.given(batch)
         fake = self.seen(self.sample(networks, keys, labels), fold(keys, SEEN_FAKE))
         real = None if batch is None else self.seen(batch.x, fold(keys, SEEN_REAL))
         return self.deceive(networks, real, fake, labels)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from genlab.data.feed import Batch
 from genlab.errors import require
-from genlab.methods.game import Labels, Method
+from genlab.methods.game import Method
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,3 @@ class Conditional(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.classes >= 0, "classes", self.classes, "at least 0")
-
-    def given(self, batch: Batch) -> Labels:
-        """The labels of a batch, where the networks are given any."""
-        return batch.label if self.classes else None

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 
+from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, fold, normal, uniform
 from genlab.nn.layers import AXIS
@@ -20,7 +21,7 @@ Turn = Int[Array, ""] | int | None
 Labels = Int[Array, " b"] | None  # classes of examples, for methods that know them
 LABELS = 1000  # stream of drawn labels, apart from all that a prior draws
 # (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
-# the batch is a data.feed.Batch, or None for a player that does not look at real examples;
+# there is no batch for a player that does not look at real examples;
 # the turn counts this player's plays since training began; None outside training
 Loss = Callable[[Networks, Any, Keys, Turn], tuple[Float[Array, ""], Metrics]]
 
@@ -121,6 +122,10 @@ class Method(abc.ABC):
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Latents to sample from; one per key."""
         return normal(keys, (self.latent,))
+
+    def given(self, batch: Batch) -> Labels:
+        """The labels of a batch; None where the networks are given none."""
+        return batch.label if self.classes else None
 
     def draw_labels(self, keys: Keys) -> Labels:
         """One class per key, all equally likely; None where there are none."""

@@ -56,7 +56,7 @@ class Labelled(Adversarial, Conditional):
         self, networks: Networks, x: Data, labels: Labels
     ) -> tuple[Float[Array, " b"], Float[Array, "b classes"]]:
         """The opponent's value of each example, and its logits of the classes, none of them unless auxiliary."""
-        outputs = networks[self.opponent](x, labels)  # type: ignore[operator]
+        outputs = networks[self.opponent](x, labels)
         return outputs[:, 0], outputs[:, 1:]
 
     def classified(
