@@ -1,15 +1,12 @@
 """An export: a folder that appears whole or not at all."""
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from genlab.errors import Invalid
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
 from genlab.track.folder import RunFolder
+from genlab.track.whole import whole
 from genlab.train.model import Model
 
 
@@ -28,22 +25,7 @@ def write(model: Model, run: Path, out: Path) -> None:
     files["weights.safetensors"] = save(weights(model))
     files["config.json"] = folder.config.read_bytes()
     files["README.md"] = card(model, folder).encode()
-    with _whole(out) as place:
+    with whole(out) as place:
+        place.mkdir()
         for name, content in files.items():
             (place / name).write_bytes(content)
-
-
-@contextlib.contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end, unless something went wrong: then it is gone."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            yield place
-            place.chmod(0o755)
-            place.rename(out)  # refused if anything came to lie there meanwhile
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
-    except OSError as error:
-        raise Invalid(f"out: {out} cannot be written ({error.strerror or error})") from None
