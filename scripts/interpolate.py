@@ -34,12 +34,10 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, interpolate, write."""
     wish = cli.arguments(Command, argv)
-    from PIL import Image
-
     from genlab.errors import require
     from genlab.latent import morph
     from genlab.track.film import FILMS, write_film
-    from genlab.track.grids import tile
+    from genlab.track.grids import picture, tile
     from genlab.track.whole import whole
     from genlab.train.model import load
 
@@ -49,7 +47,7 @@ def command(argv: list[str]) -> None:
     with whole(wish.out) as part:
         if wish.out.suffix == ".png":
             images = morph.strip(model, wish.between, wish.steps, wish.method, label)
-            Image.fromarray(tile(images, wish.steps)).save(part)
+            picture(tile(images, wish.steps)).save(part)
         else:
             write_film(part, morph.film(model, wish.between, wish.steps, wish.method, label))
     print(wish.out)

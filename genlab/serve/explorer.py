@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -169,5 +168,5 @@ class Explorer:
 
 def _png(pixels: UInt8[np.ndarray, "h w c"]) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
+    grids.picture(pixels).save(file, "PNG")
     return file.getvalue()

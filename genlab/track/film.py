@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
-from genlab.track.grids import enlarge
+from genlab.track.grids import enlarge, picture
 
 SIDE = 128  # smaller images are enlarged to at least this
 FPS = 12  # images a second
@@ -26,7 +25,7 @@ def write_film(path: Path, images: UInt8[np.ndarray, "n h w c"]) -> None:
 
 
 def _gif(path: Path, frames: UInt8[np.ndarray, "n h w c"]) -> None:
-    first, *others = (Image.fromarray(frame.squeeze(-1) if frame.shape[-1] == 1 else frame) for frame in frames)
+    first, *others = map(picture, frames)
     film = io.BytesIO()
     first.save(film, "gif", save_all=True, append_images=others, duration=round(1000 / FPS), loop=0)
     path.write_bytes(film.getvalue())

@@ -4,12 +4,18 @@ import math
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 Images = UInt8[np.ndarray, "n height width channels"]
 Pixels = UInt8[np.ndarray, "rows columns 3"]
 
 GUTTER = (64, 84, 120)  # between images; slate, which no grey image holds
 SIDE = 48  # smaller images are enlarged to at least this
+
+
+def picture(image: UInt8[np.ndarray, "height width channels"]) -> Image.Image:
+    """An image of 1 or 3 channels as Pillow knows it, which gives grey ones no third axis."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def enlarge(images: Images, side: int) -> UInt8[np.ndarray, "n rows columns channels"]:
@@ -34,10 +40,10 @@ def tile(images: Images, columns: int | None = None) -> Pixels:
     rows = math.ceil(n / columns)
     cells = np.full((rows * columns, height, width, 3), GUTTER, np.uint8)
     cells[:n, 1:, 1:] = images
-    picture = np.full((rows * height + 1, columns * width + 1, 3), GUTTER, np.uint8)
+    page = np.full((rows * height + 1, columns * width + 1, 3), GUTTER, np.uint8)
     grid = cells.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
-    picture[:-1, :-1] = grid.reshape(rows * height, columns * width, 3)
-    return picture
+    page[:-1, :-1] = grid.reshape(rows * height, columns * width, 3)
+    return page
 
 
 def pairs(real: Images, reconstruction: Images, columns: int = 8) -> Pixels:

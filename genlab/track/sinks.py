@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
 from genlab.kernels.penalty import EDGES
 from genlab.track.config import Mode
 from genlab.track.folder import RunFolder
+from genlab.track.grids import Pixels, picture
 
-Pixels = UInt8[np.ndarray, "rows columns 3"]
 Value = float | Sequence[float]  # a number, or shares of slopes between kernels.penalty.EDGES
 
 INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
@@ -111,7 +109,7 @@ class Pngs:
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         prefix = "" if name == "samples" else f"{name}_"
-        Image.fromarray(pixels).save(self.folder / f"{prefix}step_{step:08d}.png")
+        picture(pixels).save(self.folder / f"{prefix}step_{step:08d}.png")
 
     def close(self) -> None:
         pass

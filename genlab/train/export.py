@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from PIL import Image
 from tqdm import tqdm
 
 from genlab.data.feed import to_uint8
@@ -83,10 +82,10 @@ def write_samples(out: Path, samples: Samples, shard: int | None = None) -> None
 def _picture(part: Path, samples: Samples, bar: tqdm) -> None:
     x = np.concatenate(list(samples.pieces(0, samples.n, bar)))
     if not samples.images:
-        Image.fromarray(grids.scatter(x, x)).save(part)
+        grids.picture(grids.scatter(x, x)).save(part)
         return
     shown = len(np.unique(samples.label)) if samples.label is not None else 1
-    Image.fromarray(grids.tile(x, shown if shown > 1 else None)).save(part)
+    grids.picture(grids.tile(x, shown if shown > 1 else None)).save(part)
 
 
 def _archive(part: Path, samples: Samples, start: int, stop: int, bar: tqdm) -> None:
@@ -111,5 +110,5 @@ def _folder(part: Path, samples: Samples, bar: tqdm) -> None:
     for x in samples.pieces(0, samples.n, bar):
         for image in x:
             place = part if samples.label is None else part / samples.classes[samples.label[i]]
-            Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(place / f"{i:06d}.png")
+            grids.picture(image).save(place / f"{i:06d}.png")
             i += 1
