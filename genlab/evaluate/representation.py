@@ -54,7 +54,7 @@ def _before_output(model: Model) -> Callable:
         _check_untold(network)
         if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, last=True):
             raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
-        seen: Any = network(x, labels)  # type: ignore[operator]
+        seen: Any = network(x, labels)
         return seen.reshape(len(x), -1)
 
     return look

@@ -78,7 +78,7 @@ class Informed(nnx.Module):
     def __call__(self, x: Float[Array, "b ..."], labels: Labels) -> Float[Array, "b ..."]:
         x = x.reshape(len(x), -1) if self.flat else x
         with labelled(labels):
-            return self.network(beside(x, labels, self.classes) if self.classes else x)  # type: ignore[operator]
+            return self.network(beside(x, labels, self.classes) if self.classes else x)
 
 
 def is_batch_norm(part: nnx.Module) -> bool:
