@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.kernels.penalty import Penalty, points
@@ -31,20 +30,11 @@ LABELS = np.array([2, 0, 1, 2, 2, 0, 1, 1], np.int32)
 X = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
 
 
-def spread(networks, seed=1):
-    """Networks with parameters of order 1, so that labels tell."""
-    graph, params, rest = nnx.split(networks, nnx.Param, ...)
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    moved = [p + 0.5 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
-    return nnx.merge(graph, jax.tree.unflatten(structure, moved), rest)
-
-
 @pytest.mark.parametrize("label", GANS)
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic_pairing"])
-def test_fakes_share_the_labels_of_their_real_examples(evaluate, compiled, fresh, keys, label, loss):
+def test_fakes_share_the_labels_of_their_real_examples(noisy, evaluate, compiled, fresh, keys, label, loss):
     method = dataclasses.replace(GANS[label], loss=loss, class_weight=0.0)
-    networks, k = spread(fresh(method)), keys(8)
+    networks, k = noisy(fresh(method)), keys(8)
 
     def expected(labels):
         fake = method.sample(networks, fold(k, 0), labels)
@@ -60,9 +50,9 @@ def test_fakes_share_the_labels_of_their_real_examples(evaluate, compiled, fresh
 @pytest.mark.parametrize(
     "method", [GANS["projection"], WGAN(latent=2, generator=SMALL, critic=SMALL, classes=3, label="concat")]
 )
-def test_the_generators_labels_are_drawn(evaluate, compiled, fresh, keys, method):
+def test_the_generators_labels_are_drawn(noisy, evaluate, compiled, fresh, keys, method):
     """It sees no real examples, and so a label for each of its own; those it samples, it is judged by."""
-    networks, k = spread(fresh(method)), keys(8)
+    networks, k = noisy(fresh(method)), keys(8)
     labels = method.draw_labels(k)
     assert len(np.unique(labels)) > 1
 
@@ -80,8 +70,8 @@ def test_drawn_labels_are_uniform(keys):
     assert ((counts - 500) ** 2 / 500).sum() < 27.9
 
 
-def test_sampling_draws_labels_or_takes_them(compiled, fresh, keys):
-    networks, k = spread(fresh(CVAE)), keys(8)
+def test_sampling_draws_labels_or_takes_them(noisy, compiled, fresh, keys):
+    networks, k = noisy(fresh(CVAE)), keys(8)
     drawn, same, given = compiled(
         lambda: tuple(CVAE.sample(networks, k, y) for y in (None, CVAE.draw_labels(k), jnp.asarray(LABELS)))
     )()
@@ -103,9 +93,9 @@ def test_the_cross_entropy():
 
 
 @pytest.mark.parametrize("method", [GANS["auxiliary"], ACGAN])
-def test_acgan_classifies_real_examples_and_has_its_own_classified(evaluate, compiled, fresh, keys, method):
+def test_acgan_classifies_real_examples_and_has_its_own_classified(noisy, evaluate, compiled, fresh, keys, method):
     """As in the official WGAN-GP code: weight 1 in the opponent's loss, 0.1 in the generator's."""
-    networks, k = spread(fresh(method)), keys(8)
+    networks, k = noisy(fresh(method)), keys(8)
     without = dataclasses.replace(method, class_weight=0.0, generator_class_weight=0.0)
     drawn = method.draw_labels(k)
 
@@ -131,11 +121,11 @@ def test_acgan_classifies_real_examples_and_has_its_own_classified(evaluate, com
 
 @pytest.mark.parametrize("where", ["interpolated", "real", "fake", "both", "mixed"])
 @pytest.mark.parametrize("share", [1.0, 0.5])
-def test_the_penalty_is_at_points_with_their_labels(evaluate, compiled, fresh, keys, where, share):
+def test_the_penalty_is_at_points_with_their_labels(noisy, evaluate, compiled, fresh, keys, where, share):
     """Slopes of each point by itself, with the label of its place in the batch; of other labels they are others."""
     spec = Penalty(where=where, share=share, weight=2.0)
     method = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="projection", penalty=spec)
-    networks, k = spread(fresh(method)), keys(8)
+    networks, k = noisy(fresh(method)), keys(8)
     chosen = np.arange(8) if share == 1 else np.array([0, 2, 4, 6])
 
     def penalty(labels):
@@ -152,13 +142,13 @@ def test_the_penalty_is_at_points_with_their_labels(evaluate, compiled, fresh, k
     assert abs(seen - wrong) > 1e-3
 
 
-def test_a_conditional_vae_is_one_vae_per_class(evaluate, compiled, fresh, keys):
+def test_a_conditional_vae_is_one_vae_per_class(noisy, evaluate, compiled, fresh, keys):
     """With one class in a batch its one-hot label is a bias: the bound is that of a plain VAE with this bias.
 
     Sohn et al. (2015), eq. 5, with p(z|y) = N(0, I).
     """
     plain = dataclasses.replace(CVAE, classes=0)
-    networks, bare, k = spread(fresh(CVAE)), fresh(plain), keys(8)
+    networks, bare, k = noisy(fresh(CVAE)), fresh(plain), keys(8)
     losses = []
     for c in range(3):
         for name, inputs in (("encoder", 2), ("decoder", 2)):
@@ -177,9 +167,9 @@ def test_a_conditional_vae_is_one_vae_per_class(evaluate, compiled, fresh, keys)
     assert np.ptp(losses) > 1e-2
 
 
-def test_every_importance_weight_has_its_examples_label(compiled, fresh, keys):
+def test_every_importance_weight_has_its_examples_label(noisy, compiled, fresh, keys):
     iwae = IWAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian", classes=3, k=4)
-    networks, k = spread(fresh(iwae)), keys(8)
+    networks, k = noisy(fresh(iwae)), keys(8)
     weights = compiled(lambda y: iwae.log_weights(networks, jnp.asarray(X), k, y))(LABELS)
     for i in range(4):
         one = compiled(lambda y, i=i: iwae.log_weight(networks, jnp.asarray(X), fold(k, i), y))(LABELS)

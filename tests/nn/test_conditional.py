@@ -21,15 +21,6 @@ def net(backbone, norm="none"):
     return Net(backbone, width=BACKBONES[backbone].width, depth=1, norm=norm)
 
 
-def noisy(module, seed=2):
-    """The module with parameters away from their first values, so that every one of them tells."""
-    graph, params, rest = nnx.split(module, nnx.Param, ...)
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    moved = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
-    return nnx.merge(graph, jax.tree.unflatten(structure, moved), rest)
-
-
 def run(module, *inputs):
     """The module's output on one device."""
     return after(module, *inputs)[0]
@@ -53,7 +44,7 @@ def numbers(module):
     return jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.Param)))
 
 
-def test_the_projection_discriminators_logit():
+def test_the_projection_discriminators_logit(noisy):
     """f(x, y) = V_y . phi(x) + psi(phi(x)), Miyato and Koyama (2018), eq. 3, with the mlp followed by hand."""
     network = noisy(projector(net("mlp"), (2,), nnx.Rngs(0), 3))
     hidden, output = numbers(network)["network"]["layers"]["layers"].values()
@@ -68,7 +59,7 @@ def test_the_projection_discriminators_logit():
 
 
 @pytest.mark.parametrize(("backbone", "features"), [("mlp", 5), ("dcgan", 16), ("resnet", 2)])
-def test_every_backbone_projects_what_its_output_sees(backbone, features):
+def test_every_backbone_projects_what_its_output_sees(noisy, backbone, features):
     """Zero embeddings leave psi, the unconditional network; there is one projection and no other output."""
     network = noisy(projector(net(backbone), (8, 8, 1), nnx.Rngs(0), 3))
     (projection,) = (part for _, part in nnx.iter_modules(network) if isinstance(part, Projection))
@@ -85,7 +76,7 @@ def test_every_backbone_projects_what_its_output_sees(backbone, features):
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 3, 3, 4)])
-def test_class_batch_norm_is_batch_norm_with_the_classs_scale_and_shift(shape):
+def test_class_batch_norm_is_batch_norm_with_the_classs_scale_and_shift(noisy, shape):
     """De Vries et al. (2017): all share the statistics; each example is scaled and shifted as its class is."""
     x = 2 + 3 * jax.random.normal(jax.random.key(3), shape)
     norm = noisy(ClassBatchNorm(4, 3, rngs=nnx.Rngs(0)))
@@ -110,7 +101,7 @@ def test_equal_rows_are_plain_batch_norm(training):
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_labels_change_their_own_examples_and_a_permutation_of_classes_permutes(backbone, norm):
+def test_labels_change_their_own_examples_and_a_permutation_of_classes_permutes(noisy, backbone, norm):
     network = noisy(decoder(net(backbone, norm), 3, (8, 8, 1), nnx.Rngs(0), 3))
     network.eval()  # so that batch norm does not couple the examples
     y = run(network, Z, LABELS)
@@ -140,7 +131,7 @@ def test_with_batch_norm_the_label_enters_there_alone():
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_encoders_see_labels(backbone):
+def test_encoders_see_labels(noisy, backbone):
     network = noisy(encoder(net(backbone), (8, 8, 1), 2, nnx.Rngs(0), 3))
     y, other = run(network, X, LABELS), run(network, X, LABELS.at[1].set(2))
     assert abs(y[1] - other[1]).max() > 1e-3

@@ -137,14 +137,7 @@ def residual(p, x, side, pixels=False):
     return h + (naive(down(x), weight) if pixels else down(naive(up(x), weight))) + bias
 
 
-def noisy(network):
-    """The network with biases that are not zero."""
-    graph, params = nnx.split(network)
-    keys = iter(jax.random.split(jax.random.key(1), 100))
-    return nnx.merge(graph, jax.tree.map(lambda p: p + 0.1 * jax.random.normal(next(keys), p.shape), params))
-
-
-def test_resnet_encoder_is_the_official_function():
+def test_resnet_encoder_is_the_official_function(noisy):
     network = noisy(encoder(Net("resnet", width=4), (16, 16, 2), 3, nnx.Rngs(0)))
     p, x = parameters(network), jax.random.normal(jax.random.key(0), (2, 16, 16, 2))
     blocks, h = p["blocks"]["layers"], x
@@ -154,7 +147,7 @@ def test_resnet_encoder_is_the_official_function():
     np.testing.assert_allclose(jax.jit(network)(x), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_resnet_decoder_is_the_official_function():
+def test_resnet_decoder_is_the_official_function(noisy):
     network = noisy(decoder(Net("resnet", width=4), 3, (16, 16, 2), nnx.Rngs(0)))
     p, z = parameters(network), jax.random.normal(jax.random.key(0), (2, 3))
     h = (z @ p["input"]["kernel"] + p["input"]["bias"]).reshape(2, 4, 4, 4)

@@ -1,5 +1,7 @@
 """Runs that are saved as they start, so that scripts have something to load."""
 
+import importlib.util
+
 import jax
 import pytest
 
@@ -9,6 +11,19 @@ from genlab.train.config import to_dict
 from genlab.train.state import Game
 
 DIGITS = tuple("0123456789")
+
+
+@pytest.fixture
+def script(root):
+    """`script("sample")(run, "--n", 5)`: the command of a script in scripts/, in this process."""
+
+    def find(name):
+        spec = importlib.util.spec_from_file_location(f"{name}_script", root / "scripts" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return lambda *arguments: module.command([str(argument) for argument in arguments])
+
+    return find
 
 
 @pytest.fixture

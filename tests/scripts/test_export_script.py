@@ -1,6 +1,5 @@
 """Exports: run where there is no genlab, give the same numbers, and are whole or not there."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -18,7 +17,6 @@ from genlab.errors import Invalid
 from genlab.nn.network import Net
 from genlab.serve.program import PLATFORMS
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "export.py"
 CONVOLUTIONS = {"encoder": Net("dcgan", width=2), "decoder": Net("dcgan", width=2, norm="batch")}
 # what a user has: the card's code, and neither genlab nor flax
 CLEAN = """
@@ -32,12 +30,9 @@ np.savez("../found.npz", x=x, few=sample.call(weights, np.uint32(7), np.array([3
 """
 
 
-@pytest.fixture(scope="module")
-def export():
-    spec = importlib.util.spec_from_file_location("export_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *arguments: module.command([str(argument) for argument in arguments])
+@pytest.fixture
+def export(script):
+    return script("export")
 
 
 @pytest.fixture

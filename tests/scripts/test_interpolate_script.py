@@ -1,8 +1,5 @@
 """Interpolation from the command line: pictures and films, seeds and images, and mistakes."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -12,15 +9,10 @@ from genlab.errors import Invalid
 from genlab.track.grids import tile
 from genlab.train.model import load
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "interpolate.py"
 
-
-@pytest.fixture(scope="module")
-def interpolate():
-    spec = importlib.util.spec_from_file_location("interpolate_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *arguments: module.command([str(argument) for argument in arguments])
+@pytest.fixture
+def interpolate(script):
+    return script("interpolate")
 
 
 def written(path, side=(8, 8), value=0, mode="L"):

@@ -1,9 +1,7 @@
 """Sampling from the command line: the three kinds of output, and mistakes."""
 
 import errno
-import importlib.util
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +14,10 @@ from genlab.track.grids import tile
 from genlab.train import export
 from genlab.train.model import load
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "sample.py"
 
-
-@pytest.fixture(scope="module")
-def sample():
-    spec = importlib.util.spec_from_file_location("sample_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *arguments: module.command([str(argument) for argument in arguments])
+@pytest.fixture
+def sample(script):
+    return script("sample")
 
 
 @pytest.fixture
