@@ -5,20 +5,23 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
+from flax import nnx
 
 from genlab.train import cli
 from genlab.train.config import Config
 
 jax.config.update("jax_num_cpu_devices", 8)
 assert len(jax.devices()) == 8  # starts the backend, so that no test can change their number
+# the time of these tests is the compiler's; scripts and notebooks, in processes of their own, have all of its work
+jax.config.update("jax_disable_most_optimizations", True)
 # the same small programs are compiled again and again: once is enough for one session
 SESSION = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # one for all worker processes
 jax.config.update("jax_compilation_cache_dir", str(Path(tempfile.gettempdir()) / f"genlab-tests-{SESSION}"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,9 +82,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture(params=PRESETS)
-def preset(request: pytest.FixtureRequest) -> str:
-    """Every preset's name in turn."""
-    return request.param
+def preset(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every preset's name in turn; each brings its own programs, and takes them with it."""
+    yield request.param
+    jax.clear_caches()
+
+
+@pytest.fixture(scope="session")
+def noisy() -> Callable:
+    """`noisy(networks)`: the same with parameters away from their first values, so that every one of them tells."""
+
+    def move(networks: Any) -> Any:
+        graph, params, rest = nnx.split(networks, nnx.Param, ...)
+        leaves, structure = jax.tree.flatten(params)
+        keys = jax.random.split(jax.random.key(1), len(leaves))
+        moved = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
+        return nnx.merge(graph, jax.tree.unflatten(structure, moved), rest)
+
+    return move
 
 
 @pytest.fixture
