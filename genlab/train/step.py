@@ -110,7 +110,8 @@ def _play(
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 
         grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
-        grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
+        if jax.lax.axis_size(AXIS) > 1:  # XLA would copy every gradient of one device to itself
+            grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
         updates, moments = game.optimizers[player.name].update(grads, moments, own)
         own = optax.apply_updates(own, updates)
         if player.project:
