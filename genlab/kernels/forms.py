@@ -146,6 +146,6 @@ def cpu(wanted: Operand, geometry: Geometry, a: Tensor, b: Tensor) -> Tensor:
         return matmul(wanted, geometry, a, b) if a.shape[3] == 3 else native(wanted, geometry, a, b)
     if wanted == "w":
         return exchanged(geometry, a, b)
-    # of few channels the product, as long as XLA does not sum the taps anew for each slice that the next step takes
+    # the product sums over taps at its end, and XLA does so anew in each slice that the next convolution takes of it
     few = a.shape[2] == 1 or (a.shape[2] <= 4 and geometry.stride == 1)
     return matmul(wanted, geometry, a, b) if few else phases(geometry, a, b)
