@@ -3,10 +3,13 @@
 import contextlib
 import json
 import logging
+import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 from jaxtyping import PyTree
@@ -98,9 +101,11 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
             Invalid: it cannot be read.
         """
         try:
-            return jax.block_until_ready(self._checkpointer.load_checkpointables(step, {"state": abstract})["state"])
+            with _deaf_to_the_abandoned():
+                loaded = self._checkpointer.load_checkpointables(step, {"state": abstract})
+                return jax.block_until_ready(loaded["state"])
         except Exception as error:  # whatever a damaged file makes its reader raise
-            raise Invalid(f"checkpoints: that of step {step} cannot be read ({_first_line(error)})") from error
+            raise Invalid(f"checkpoints: that of step {step} cannot be read ({_first_line(_root(error))})") from error
 
     def latest(self, abstract: PyTree) -> tuple[int, PyTree] | None:
         """The newest checkpoint that can be read, with its step; damaged ones are set aside and passed over.
@@ -140,7 +145,32 @@ def _set_aside(step: Path) -> None:
     step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
 
 
-def _first_line(error: Exception) -> str:
+@contextlib.contextmanager
+def _deaf_to_the_abandoned() -> Iterator[None]:
+    """If a read fails, then without what becomes of the others, for which Orbax no longer waits: many tracebacks."""
+    before = sys.unraisablehook
+
+    def hook(seen: Any) -> None:
+        where = getattr(getattr(seen.object, "cr_code", None), "co_filename", "")
+        if "Event loop is closed" not in str(seen.exc_value) and "orbax" not in where:
+            before(seen)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    except Exception:
+        warnings.filterwarnings("ignore", r"coroutine '_read\w+' was never awaited", RuntimeWarning)
+        raise
+    sys.unraisablehook = before
+
+
+def _root(error: BaseException) -> BaseException:
+    """What was raised first."""
+    cause = error.__cause__ or error.__context__
+    return _root(cause) if cause else error
+
+
+def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:400] or type(error).__name__
 
 
