@@ -34,7 +34,7 @@ def command(argv: list[str]) -> None:
 
     require(wish.epochs >= 1, "epochs", wish.epochs, "at least 1")
     require(wish.out.suffix == ".safetensors", "out", str(wish.out), "a .safetensors file")
-    dataset = load(wish.data, 0)
+    dataset = load(wish.data)
     classifier = train(dataset, wish.seed, wish.epochs)
     save(wish.out, classifier, dataset, wish.seed)
     print(f"{wish.out}: {classifier.accuracy:.2%} of {len(dataset.test)} test images right")

@@ -10,15 +10,16 @@ from genlab.data.splits import Dataset, Examples, InMemory, Source, hold_out
 from genlab.data.toys import held_points
 
 
-def load(config: Data, seed: int) -> Dataset:
-    """The set that `config` names. Splits which the source lacks are held out from its training split, fixed by `seed`.
+def load(config: Data) -> Dataset:
+    """The set that `config` names. Splits which the source lacks are held out from its training split: always the same
+    ones, so that runs with different seeds can be compared.
 
     Raises `Invalid` for what is unknown, absent, empty, unreadable or of a kind or size that is not allowed.
     """
-    shape, classes, splits = held_points(config, seed) if config.kind == "points" else SOURCES[config.kind](config)
+    shape, classes, splits = held_points(config) if config.kind == "points" else SOURCES[config.kind](config)
     shares = {"test": config.test, "validation": config.validation}
     missing = {split: share for split, share in shares.items() if split not in splits}
-    return Dataset(config.name, shape, classes, **(splits | hold_out(splits["train"], missing, seed)))
+    return Dataset(config.name, shape, classes, **(splits | hold_out(splits["train"], missing)))
 
 
 def digits(config: Data) -> Source:

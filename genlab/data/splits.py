@@ -91,14 +91,14 @@ Source = tuple[tuple[int, ...], tuple[str, ...], dict[str, Split]]
 """What a source gives: shape, classes, and the splits it has, "train" always among them."""
 
 
-def hold_out(split: Split, shares: dict[str, float], seed: int) -> dict[str, Split]:
-    """Deals a split out at random, as `seed` says: one part for each share, and "train", the rest.
+def hold_out(split: Split, shares: dict[str, float]) -> dict[str, Split]:
+    """Deals a split out in an order that never changes: one part for each share, and "train", the rest.
 
     Raises `Invalid` where nothing is left to train on.
     """
     n = len(split)
     rows = np.arange(n, dtype=np.uint32)
-    rows = np.asarray(permute(seed, np.full_like(rows, HOLD_OUT), rows, n)) if n else rows
+    rows = np.asarray(permute(0, np.full_like(rows, HOLD_OUT), rows, n)) if n else rows
     parts: dict[str, Split] = {}
     for name, share in shares.items():
         taken = round(n * share)

@@ -45,10 +45,10 @@ def _swissroll(keys: Keys) -> Float[Array, "batch 2"]:
     return (roll + 0.25 * normal(fold(keys, 1), (2,))) / SCALE["swissroll"]
 
 
-def held_points(config: Data, seed: int) -> Source:
+def held_points(config: Data) -> Source:
     """Fixed draws for each split, of a stream of their own; training itself draws afresh (`feed.Points`)."""
     names = ("train", "validation", "test")
-    keys = example_keys(jax.random.fold_in(jax.random.key(seed), STREAM), jnp.arange(len(names) * DRAWS))
+    keys = example_keys(jax.random.fold_in(jax.random.key(0), STREAM), jnp.arange(len(names) * DRAWS))
     drawn = jax.device_get(jax.jit(points, static_argnums=0)(config.place, keys))
     x, label = (np.split(part, len(names)) for part in drawn)
     splits: dict[str, Split] = {name: InMemory(Examples(*each)) for name, *each in zip(names, x, label, strict=True)}

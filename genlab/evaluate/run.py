@@ -124,7 +124,7 @@ class Bench:
             changed = {name: value for name, value in vars(published).items() if name in own}
             wish = dataclasses.replace(wish, n=published.n_generated, **changed)
         self.data, self.wish, self.published = data, wish, published
-        self.dataset: Dataset = load(data, 0)
+        self.dataset: Dataset = load(data)
         self.points = data.kind == "points"
         self.extractor: Extractor | None = None if self.points else make_extractor(data.name, self.dataset.shape, wish)
         self.real = examples(self.dataset, wish.split, wish.n_real)

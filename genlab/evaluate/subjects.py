@@ -46,6 +46,6 @@ def foreign(npz: Sequence[Path], folders: Sequence[Path], runs: Sequence[Path], 
     """
     found = {path: read_npz(path) for path in npz}
     if folders:
-        shape = tuple(read(RunFolder.open(runs[0]).config)["shape"]) if runs else load_data(data, 0).shape
+        shape = tuple(read(RunFolder.open(runs[0]).config)["shape"]) if runs else load_data(data).shape
         found |= {path: read_folder(path, shape) for path in folders}
     return found

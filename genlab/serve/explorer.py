@@ -45,7 +45,7 @@ class Map:
 def survey(model: Model) -> Map:
     """The map of a model: of held-out examples where it encodes and its data are in reach, else of its own samples."""
     try:
-        dataset = load_data(model.config.data, 0)  # as training splits them, whatever its seed
+        dataset = load_data(model.config.data)
     except Invalid:  # a model without its data set can still be sampled from
         dataset = None
     return _encoded(model, dataset) if model.encodes and dataset else _sampled(model, dataset)

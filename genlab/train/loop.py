@@ -208,7 +208,7 @@ def prepare(
     if folder.is_run():
         before = read(folder.config)["config"]
         check_same(before, config)
-    dataset = load(config.data, 0)  # the same splits for every seed, so that their runs can be compared
+    dataset = load(config.data)
     known, own = len(dataset.classes), config.method.classes
     allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
     require(own in (0, known), "method.classes", own, allowed)

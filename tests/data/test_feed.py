@@ -25,7 +25,7 @@ def config(tmp_path):
 
 def _feed(config, kind, devices, seed=4):
     config = replace(config, resident_mb=0 if kind is Stream else 1)
-    feed = make_feed(config, load(config, seed=1), seed, READS, devices)
+    feed = make_feed(config, load(config), seed, READS, devices)
     assert isinstance(feed, kind)
     return feed
 
@@ -78,7 +78,7 @@ def test_any_first_step_and_order(config):
 
 
 def test_an_epoch_is_the_training_split_once(config):
-    dataset = load(config, seed=1)
+    dataset = load(config)
     feed = _feed(config, Resident, 1)
     labels = np.concatenate([batch.label for step in range(5) for batch in _iteration(feed, step, 1)])
     expected = np.sort(dataset.train.read(np.arange(40)).label)
@@ -95,7 +95,7 @@ def test_the_seed_orders(config):
 def test_a_batch_may_exceed_the_set(tmp_path):
     np.savez(tmp_path / "x.npz", np.zeros((3, 8, 8), np.uint8), labels=np.arange(3))
     config = Data(f"npz:{tmp_path / 'x.npz'}", batch_size=9, validation=0.0, test=0.0)
-    feed = make_feed(config, load(config, 0), 0, 1, 1)
+    feed = make_feed(config, load(config), 0, 1, 1)
     keys = example_keys(jax.random.key(0), jnp.arange(9))
     batch = feed.draw(feed.arrays(0), jnp.int32(0), jnp.int32(0), jnp.arange(9), keys)
     assert (np.bincount(batch.label) == 3).all()
@@ -107,7 +107,7 @@ def test_a_broken_image_is_named(tmp_path, paint, resident_mb):
     (tmp_path / "1.png").write_bytes(b"broken")
     config = Data(f"folder:{tmp_path}", image_size=8, batch_size=2, validation=0.0, test=0.0, resident_mb=resident_mb)
     with pytest.raises(Invalid, match=r"1\.png is no readable image"):
-        feed = make_feed(config, load(config, 0), 0, 1, 1)
+        feed = make_feed(config, load(config), 0, 1, 1)
         try:
             feed.arrays(0)
         finally:

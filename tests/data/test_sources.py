@@ -20,7 +20,7 @@ def _all(split):
 def test_digits_are_the_real_ones():
     from sklearn.datasets import load_digits
 
-    dataset = load(Data(), seed=0)
+    dataset = load(Data())
     assert dataset.shape == (8, 8, 1) and dataset.classes == tuple("0123456789")
     assert [len(split) for split in (dataset.train, dataset.validation, dataset.test)] == [1437, 180, 180]
     x, label = _all(dataset.train.whole)
@@ -29,7 +29,7 @@ def test_digits_are_the_real_ones():
 
 
 def test_digits_resized():
-    dataset = load(Data(image_size=16), seed=0)
+    dataset = load(Data(image_size=16))
     assert dataset.shape == (16, 16, 1) and dataset.test.read(np.arange(3)).x.shape == (3, 16, 16, 1)
 
 
@@ -39,7 +39,7 @@ def test_folder_of_classes(tmp_path, paint):
     pixels = paint("ant/0.png", size=(8, 8))
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "ant" / "._0.png").write_text("a stray file of another system")
-    dataset = load(Data(f"folder:{tmp_path.name}", dir=str(tmp_path.parent), image_size=8), seed=0)
+    dataset = load(Data(f"folder:{tmp_path.name}", dir=str(tmp_path.parent), image_size=8))
     assert dataset.shape == (8, 8, 3) and dataset.classes == ("ant", "cat", "dog")
     x, label = _all(dataset.train.whole)
     assert (label == [0] + [1] * 4 + [2] * 6).all() and (x[0] == pixels).all()
@@ -51,7 +51,7 @@ def test_folder_with_splits(tmp_path, paint, name, split):
         paint(f"train/{'ab'[i % 2]}/{i}.png", seed=i)
     for i in range(3):
         paint(f"{name}/b/{i}.png", seed=100 + i)
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8))
     assert dataset.classes == ("a", "b") and len(dataset.train) == 9
     assert len(getattr(dataset, split)) == 3 and (_all(getattr(dataset, split)).label == 1).all()
 
@@ -59,7 +59,7 @@ def test_folder_with_splits(tmp_path, paint, name, split):
 def test_folder_without_classes(tmp_path, paint):
     for i in range(3):
         paint(f"{i}.png", mode="L", seed=i)
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
     assert dataset.shape == (8, 8, 1) and dataset.classes == () and (_all(dataset.train).label == 0).all()
     assert len(dataset.validation) == 0 == len(dataset.test)
 
@@ -70,14 +70,14 @@ def test_first_image_decides_grey_or_colour(tmp_path, paint, first):
     for i, mode in enumerate(("L", "RGB", "RGBA", "LA"), start=1):
         paint(f"{i}.png", mode=mode, size=(8, 8))
     Image.new("P", (8, 8)).save(tmp_path / "5.gif", transparency=0)
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
     assert _all(dataset.train).x.shape == (6, 8, 8, CHANNELS[first])
 
 
 def test_resize_keeps_the_aspect_and_the_centre(tmp_path, paint):
     wide = paint("wide.png", size=(48, 16))
     expected = Image.fromarray(wide).resize((24, 8), Image.Resampling.LANCZOS).crop((8, 0, 16, 8))
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
     assert (_all(dataset.train).x[0] == np.asarray(expected)).all()
 
 
@@ -86,21 +86,21 @@ def test_orientation_is_not_followed(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
     assert (_all(dataset.train).x[0] == pixels).all()
 
 
 def test_folder_reads_no_image_but_the_first(tmp_path, paint):
     paint("0.png")
     (tmp_path / "1.png").write_bytes(b"broken")
-    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
     with pytest.raises(Invalid, match=r"data.name: .*1\.png is no readable image"):
         _all(dataset.train)
 
 
 def _refused(config: Data, *parts: str):
     with pytest.raises(Invalid) as caught:
-        load(config, seed=0)
+        load(config)
     message = str(caught.value)
     assert message.startswith("data.") and "\n" not in message
     for part in parts:
@@ -130,11 +130,11 @@ def test_bad_folders(tmp_path, paint):
 def test_npz(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (20, 6, 5, 3), np.uint8)
     np.savez(tmp_path / "colour.npz", images=x, labels=np.arange(20) % 3)
-    dataset = load(Data("npz:colour.npz", dir=str(tmp_path)), seed=0)
+    dataset = load(Data("npz:colour.npz", dir=str(tmp_path)))
     assert dataset.shape == (6, 5, 3) and dataset.classes == ("0", "1", "2") and len(dataset.train) == 16
     assert (_all(dataset.train.whole).x == x).all() and (_all(dataset.train.whole).label == np.arange(20) % 3).all()
     np.savez(tmp_path / "grey.npz", x[..., 0])
-    dataset = load(Data(f"npz:{tmp_path / 'grey.npz'}", image_size=8), seed=0)
+    dataset = load(Data(f"npz:{tmp_path / 'grey.npz'}", image_size=8))
     assert (
         dataset.shape == (8, 8, 1)
         and dataset.classes == ()
@@ -176,7 +176,7 @@ def test_tfds_unknown_and_absent(tmp_path, monkeypatch):
 
 
 def test_mnist(real_data):
-    dataset = load(Data("tfds:mnist", dir=str(real_data / "tfds")), seed=0)
+    dataset = load(Data("tfds:mnist", dir=str(real_data / "tfds")))
     assert dataset.shape == (28, 28, 1) and dataset.classes == tuple("0123456789")
     assert [len(split) for split in (dataset.train, dataset.validation, dataset.test)] == [54_000, 6_000, 10_000]
     import tensorflow_datasets as tfds
@@ -188,7 +188,7 @@ def test_mnist(real_data):
 
 
 def test_mnist_resized(real_data):
-    dataset = load(Data("tfds:mnist", dir=str(real_data / "tfds"), image_size=32), seed=0)
+    dataset = load(Data("tfds:mnist", dir=str(real_data / "tfds"), image_size=32))
     assert dataset.shape == (32, 32, 1) and dataset.train.read(np.arange(5)).x.shape == (5, 32, 32, 1)
 
 
@@ -200,7 +200,7 @@ from genlab.data import Data, load, make_feed
 heavy = {{"tensorflow_datasets", "grain", "sklearn", "matplotlib", "tensorflow"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 config = Data("tfds:mnist", dir={str(real_data / "tfds")!r}, batch_size=8, resident_mb=0)
-feed = make_feed(config, load(config, 0), 0, 2, 1)
+feed = make_feed(config, load(config), 0, 2, 1)
 feed.arrays(0), feed.arrays(1)
 assert "tensorflow" not in sys.modules
 """

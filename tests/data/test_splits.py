@@ -1,4 +1,4 @@
-"""The splits are disjoint, cover the set, follow from the seed alone, and only the training split is fed."""
+"""The splits are disjoint, cover the set, are always the same, and only the training split is fed."""
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,8 @@ def _labels(split) -> np.ndarray:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 257])
 @pytest.mark.parametrize("shares", [{}, {"validation": 0.1}, {"test": 0.3, "validation": 0.15}, {"test": 0.0}])
-@pytest.mark.parametrize("seed", [0, 1, 2**33])
-def test_a_partition(n, shares, seed):
-    parts = hold_out(_numbered(n), shares, seed)
+def test_a_partition(n, shares):
+    parts = hold_out(_numbered(n), shares)
     assert set(parts) == {"train", *shares}
     together = np.concatenate([_labels(split) for split in parts.values()])
     assert (np.sort(together) == np.arange(n)).all()
@@ -33,19 +32,18 @@ def test_a_partition(n, shares, seed):
         assert len(parts[name]) == round(n * share)
 
 
-def test_the_seed_fixes_them():
-    shares = {"test": 0.2, "validation": 0.2}
-    first, again, other = (hold_out(_numbered(100), shares, seed) for seed in (4, 4, 5))
-    for name in first:
-        assert (_labels(first[name]) == _labels(again[name])).all()
-        assert (_labels(first[name]) != _labels(other[name])).any()
+def test_they_are_dealt_at_random_and_always_the_same():
+    """Runs of all seeds, of this version and of later ones, hold out the same examples: their numbers compare."""
+    parts = hold_out(_numbered(20), {"test": 0.2, "validation": 0.2})
+    assert _labels(parts["test"]).tolist() == [1, 3, 5, 17]
+    assert _labels(parts["validation"]).tolist() == [8, 10, 13, 16]
 
 
 def test_something_must_remain():
     with pytest.raises(Invalid, match="data.name: 1 examples"):
-        hold_out(_numbered(1), {"test": 0.6}, 0)
+        hold_out(_numbered(1), {"test": 0.6})
     with pytest.raises(Invalid, match="data.name: 0 examples"):
-        hold_out(_numbered(0), {}, 0)
+        hold_out(_numbered(0), {})
 
 
 @pytest.mark.parametrize("resident_mb", [0, 1])
@@ -54,7 +52,7 @@ def test_training_never_sees_what_is_held_out(tmp_path, resident_mb):
     x = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None], (n, 8, 8))
     np.savez(tmp_path / "n.npz", x, labels=np.arange(n))
     config = Data(f"npz:{tmp_path / 'n.npz'}", batch_size=5, test=0.3, validation=0.2, resident_mb=resident_mb)
-    dataset = load(config, seed=3)
+    dataset = load(config)
     feed = make_feed(config, dataset, seed=3, reads=2, devices=1)
     seen = set()
     for step in range(6):  # 60 examples: three epochs

@@ -46,12 +46,12 @@ def test_only_mixtures_have_centres():
 @pytest.mark.parametrize("kind", TOYS)
 def test_splits_and_feed(kind):
     config = Data(f"points:{kind}", batch_size=6)
-    dataset = load(config, seed=1)
+    dataset = load(config)
     assert dataset.shape == (2,) and len(dataset.classes) == {"8gaussians": 8, "25gaussians": 25, "swissroll": 0}[kind]
     splits = [split.read(np.arange(2000)) for split in (dataset.train, dataset.validation, dataset.test)]
     assert all(x.shape == (2000, 2) and x.dtype == np.float32 and label.dtype == np.int32 for x, label in splits)
     assert len(np.unique(np.concatenate([x for x, _ in splits]), axis=0)) == 6000
-    again = load(config, seed=1).validation.read(np.arange(2000))
+    again = load(config).validation.read(np.arange(2000))
     assert (again.x == splits[1].x).all()
     feed = make_feed(config, dataset, seed=1, reads=2, devices=2)
     whole = feed.draw(feed.arrays(5), jnp.int32(5), jnp.int32(1), jnp.arange(6), _keys(6))

@@ -44,7 +44,7 @@ def test_devices_and_chunks_change_nothing(digits, n):
 
 def test_the_shipped_classifier_of_digits_is_as_good_as_it_says(digits):
     """On the test split, which its training has not seen; its features have mean square 1 on the training split."""
-    dataset = load(Data(), 0)
+    dataset = load(Data())
     assert digits.accuracy == classifier.accuracy(digits, *classifier.everything(dataset.test)) > 0.95
     seen = extract(digits, classifier.everything(dataset.train)[0])
     np.testing.assert_allclose(np.square(seen.x).mean(), 1, rtol=1e-4)
@@ -83,7 +83,7 @@ def test_there_is_no_classifier_without_labels():
     with pytest.raises(Invalid, match="data.name: 'toy' is not a set with labels of two classes"):
         classifier.train(toy(classes=1), 0, 1)
     with pytest.raises(Invalid, match="a set of images"):
-        classifier.train(load(Data("points:8gaussians"), 0), 0, 1)
+        classifier.train(load(Data("points:8gaussians")), 0, 1)
 
 
 def test_what_an_extractor_cannot_do_is_said(digits, tmp_path):
@@ -140,7 +140,7 @@ def test_a_cache_that_cannot_be_written_to_costs_only_time(tmp_path, monkeypatch
 
 
 def test_references_are_parts_of_the_splits():
-    dataset = load(Data(), 0)
+    dataset = load(Data())
     train, all_of_it = reference.examples(dataset, "train"), reference.examples(dataset, "train+validation")
     assert (len(train.x), len(all_of_it.x), len(reference.examples(dataset, "test").x)) == (1437, 1617, 180)
     some = reference.examples(dataset, "train", 100)
@@ -150,4 +150,4 @@ def test_references_are_parts_of_the_splits():
     with pytest.raises(Invalid, match="n_real: 2000 is not at most 1437, the size of digits's train split"):
         reference.examples(dataset, "train", 2000)
     with pytest.raises(Invalid, match="split: 'test' is not a split that digits has examples in"):
-        reference.examples(load(Data(test=0.0), 0), "test")
+        reference.examples(load(Data(test=0.0)), "test")

@@ -23,7 +23,7 @@ def judged(tiny, preset, every=2, **sections):
 def test_it_tells_real_from_untrained(tiny, monkeypatch):
     """Held-out images against training images in the place of samples, and against a generator's first ones."""
     config = judged(tiny, "gan")
-    dataset = load(config.data, 0)
+    dataset = load(config.data)
     game = Game(config.method, dataset.shape, 0, 1)
     judge, state = make_judge(config, game, dataset), game.init()
     score, metrics = judge(state)
@@ -38,7 +38,7 @@ def test_it_tells_real_from_untrained(tiny, monkeypatch):
 
 def test_points_are_scored_by_transport(tiny):
     config = judged(tiny, "wgan_gp_points")
-    dataset = load(config.data, 0)
+    dataset = load(config.data)
     game = Game(config.method, (2,), 0, 1)
     score, metrics = make_judge(config, game, dataset)(game.init())
     assert metrics == {"eval/transport": score} and 0.3 < score < 3
@@ -47,7 +47,7 @@ def test_points_are_scored_by_transport(tiny):
 def test_it_needs_a_validation_split(tiny):
     config = judged(tiny, "gan", data={"validation": 0.0})
     with pytest.raises(Invalid, match="evaluate.every: 2 is not possible without a validation split"):
-        make_judge(config, Game(config.method, (8, 8, 1), 0, 1), load(Data(validation=0.0), 0))
+        make_judge(config, Game(config.method, (8, 8, 1), 0, 1), load(Data(validation=0.0)))
 
 
 def test_a_judged_run_is_resumed_bitwise(tiny, tmp_path):

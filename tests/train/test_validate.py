@@ -70,12 +70,12 @@ def test_dequantisation_is_fixed_by_the_seed():
 def test_there_may_be_nothing_held_out():
     assert held_out(dataset(IMAGES[:0]), DATA, 0) is None
     config = Data(validation=0.0)
-    assert held_out(load(config, 0), config, 0) is None
+    assert held_out(load(config), config, 0) is None
 
 
 def test_at_most_so_many_examples_are_looked_at():
     config = Data(TOY, batch_size=300)
-    assert held_out(load(config, 0), config, 0).x.shape == (6, 300, 2)
+    assert held_out(load(config), config, 0).x.shape == (6, 300, 2)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ class Oracle(GAN):
 def test_the_distance_tells_real_from_untrained_samples():
     """500 held-out points against as many fresh ones, and against those of a generator that has learnt nothing."""
     config = Data(TOY, batch_size=500)
-    batches = jax.tree.map(lambda a: a[:1], held_out(load(config, 0), config, 0))
+    batches = jax.tree.map(lambda a: a[:1], held_out(load(config), config, 0))
 
     def distance(kind):
         game = Game(kind(latent=2, generator=SMALL, discriminator=SMALL), (2,), 0, 10)
