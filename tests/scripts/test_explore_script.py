@@ -129,7 +129,7 @@ def test_a_page_shows_examples_and_what_becomes_of_them(browser, trained):
         point = int(browser.text("point").split()[0])
         assert point != 0
         model = genlab.load(run)
-        x = load_data(model.config.data, 0).test.read(np.array([point])).x
+        x = load_data(model.config.data).test.read(np.array([point])).x
         np.testing.assert_array_equal(browser.pixels("original"), x[0, ..., 0])
         wanted = to_uint8(model.reconstruct(x.astype(np.float32) / 127.5 - 1))[0, ..., 0]
         np.testing.assert_allclose(browser.pixels("decoded").astype(int), wanted, atol=1)

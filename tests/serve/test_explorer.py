@@ -34,7 +34,7 @@ def made(trained, monkeypatch):
 def test_encoded_examples_lie_where_the_components_of_their_latents_put_them(made):
     found = made("vae")
     model, seen = found.model, found.map
-    examples, labels = load_data(model.config.data, 0).test.read(np.arange(60))
+    examples, labels = load_data(model.config.data).test.read(np.arange(60))
     z = model.encode(examples.astype(np.float32) / 127.5 - 1)
     np.testing.assert_array_equal(seen.labels, labels)
     np.testing.assert_allclose(seen.latents, z, atol=1e-6)
@@ -50,7 +50,7 @@ def test_encoded_examples_lie_where_the_components_of_their_latents_put_them(mad
 
 def test_held_out_examples_are_those_of_training_whatever_its_seed(made):
     found = made("vae", train={"seed": 3})
-    examples = load_data(found.model.config.data, 0).test.read(np.arange(60)).x
+    examples = load_data(found.model.config.data).test.read(np.arange(60)).x
     np.testing.assert_array_equal(found.map.real, examples.astype(np.float32) / 127.5 - 1)
 
 
@@ -75,7 +75,7 @@ def test_samples_lie_where_the_components_of_their_pixels_put_them(made):
     left, scale, _ = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
     np.testing.assert_allclose(abs(seen.places), abs(left * scale)[:, :2], atol=1e-4)
     np.testing.assert_allclose(seen.shown, found.model.sample(60), atol=1e-6)
-    train_split = load_data(found.model.config.data, 0).train
+    train_split = load_data(found.model.config.data).train
     near, labels = train_split.read(np.arange(len(train_split)))
     distances = ((flat[:, None] - (near.reshape(1, len(near), -1) / 127.5 - 1)) ** 2).sum(2)
     np.testing.assert_array_equal(seen.labels, labels[distances.argmin(1)])
