@@ -30,7 +30,7 @@ class Bench:
     """A game and its compiled step, outside the loop."""
 
     def __init__(self, config):
-        dataset = load(config.data, config.train.seed)
+        dataset = load(config.data)
         self.devices = spmd.pick(config.parallel, config.data.batch_size)
         self.game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
         place = functools.partial(spmd.replicate, devices=self.devices)
