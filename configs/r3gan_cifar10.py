@@ -1,12 +1,16 @@
 """The loss of R3GAN (Huang et al. 2024) on CIFAR-10, as near to its settings as the networks of genlab come.
 
-As there: relativistic pairing, R1 and R2, no norm anywhere, leaky ReLU 0.2, Adam with b1 = 0, batch 512, augmented
-images, averaged weights. Unlike there:
+As there: relativistic pairing, R1 and R2 of the original images through their augmentation, no norm anywhere, leaky
+ReLU 0.2, 64 latents, Adam with b1 = 0, batch 512, averaged weights with a half-life of 5 million images. Unlike there:
 - the residual networks are those of the WGAN-GP paper, 256 wide, and unconditional; theirs are made of grouped
-  convolutions in inverted bottlenecks, with bilinear resampling and the initial weights of Fixup;
+  convolutions in inverted bottlenecks, with bilinear resampling and the initial weights of Fixup, and know the classes;
 - gamma, learning rate and b2 stay at 0.05, 2e-4 and 0.9, where theirs start; theirs move to 0.005, 5e-5 and 0.99 over
   20 million images, which are 39,000 of the 50,000 iterations here;
-- the augmentation is that of Zhao et al. (2020), and real images are mirrored at random.
+- the half-life of the averages rises along a cosine from 0 to 5 million over these 20 million images there, here as a
+  quarter of the images seen;
+- the augmentation is that of Zhao et al. (2020) at full strength, and real images are mirrored at random; theirs is the
+  pipeline of StyleGAN2-ADA, whose probability rises from 0 to 0.55 over these 20 million images;
+- arithmetic is float32, where most of theirs is half precision, and 1,000 training images are held out.
 
 Command:   python scripts/train.py --config r3gan_cifar10 --data.dir data/tfds
 Expect:    not yet run; made for an accelerator
@@ -33,5 +37,5 @@ config = Config(
         augment=("color", "translation", "cutout"),
     ),
     data=Data(name="tfds:cifar10", batch_size=512, flip=True, validation=0.02),
-    train=Train(steps=50_000, validate_every=5000),
+    train=Train(steps=50_000, ema_halflife=5e6, validate_every=5000),
 )

@@ -4,8 +4,10 @@ As there (gan_cifar_resnet.py): 128 latents, residual networks of 128 channels, 
 in the critic, lambda 10, five critic updates on fresh batches of 64, one generator update on 128 fakes, Adam (0, 0.9)
 at 2e-4 falling linearly to 0 over 100,000 iterations, uniform dequantisation by 1/128, no flips, no averaged weights.
 Unlike there, 1,000 training images are held out to validate on, and an iteration begins with the critic, not with the
-generator. For the published number sample as there, batch norm with the statistics of each batch of 100, pixels cut
-off and not rounded: the last command does.
+generator. The official code splits every batch into two towers, one to a GPU, or both on one where there is but one, so
+that its batch norm sees 32 fakes in the critic's updates and 64 in the generator's; here it sees all 64 and all 128, on
+however many devices. For the published number sample as there, batch norm with the statistics of each batch of 100,
+pixels cut off and not rounded: the last command does.
 
 Command:   python scripts/train.py --config wgan_gp_cifar10 --data.dir data/tfds
            python scripts/evaluate.py runs/wgan_gp_cifar10 --protocol paper --weights FILE

@@ -212,7 +212,8 @@ class Torch(Side):
 
     def optimizer(self, parameters: Sequence[Tensor], config: Optimizer) -> torch.optim.Optimizer:
         """Adam in one kernel, PyTorch's fastest."""
-        return torch.optim.Adam(parameters, config.learning_rate, (config.b1, config.b2), config.eps, fused=True)
+        c: Any = config.resolved()
+        return torch.optim.Adam(parameters, c.learning_rate, (c.b1, c.b2), c.eps, fused=True)
 
 
 class Averaged:

@@ -15,11 +15,15 @@ Kind = Literal["color", "translation", "cutout", "flip"]
 Images = Float[Array, "batch h w c"]
 PerImage = Float[Array, " batch"]
 Pixels = Int[Array, "batch 2"]  # down and to the right
+Outside = Literal["constant", "reflect"]  # what comes in where an image is moved: zeros, or its mirror image
 SHIFT, HOLE = 1 / 8, 1 / 2  # the largest translation and the side of the hole, in sides of the image
 
 
-def augment(x: Images, keys: Keys, kinds: tuple[Kind, ...]) -> Images:
-    """The kinds in their order, as strong as in the paper's code; flip mirrors every second image."""
+def augment(x: Images, keys: Keys, kinds: tuple[Kind, ...], outside: Outside = "constant") -> Images:
+    """The kinds in their order, as strong as in the paper's code; flip mirrors every second image.
+
+    `outside`: what a translation brings in, zeros as in that code, or the mirror image.
+    """
     height, width = x.shape[1:3]
     for kind in kinds:
         u = uniform(fold(keys, get_args(Kind).index(kind)), (3,))
@@ -29,7 +33,7 @@ def augment(x: Images, keys: Keys, kinds: tuple[Kind, ...]) -> Images:
             case "translation":
                 down, right = _share(height, SHIFT), _share(width, SHIFT)
                 by = jnp.stack([whole(u[:, 0], -down, down), whole(u[:, 1], -right, right)], 1)
-                x = shift(x, by, max(down, right), "constant")
+                x = shift(x, by, max(down, right), outside)
             case "cutout":
                 size = _share(height, HOLE), _share(width, HOLE)
                 centre = [whole(u[:, 0], 0, height - size[0] % 2), whole(u[:, 1], 0, width - size[1] % 2)]
@@ -61,7 +65,7 @@ def contrast(x: Images, factor: PerImage) -> Images:
     return mean + _each(factor) * (x - mean)
 
 
-def shift(x: Images, by: Pixels, most: int, outside: Literal["constant", "reflect"]) -> Images:
+def shift(x: Images, by: Pixels, most: int, outside: Outside) -> Images:
     """What was at `by`, at most `most` pixels from the corner, comes to the corner; outside is 0, or a mirror image."""
     padded = jnp.pad(x, ((0, 0), (most, most), (most, most), (0, 0)), mode=outside)
 

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from genlab.errors import Invalid
-from genlab.kernels.random import Keys, normal, uniform
+from genlab.kernels.random import Keys, fold, normal, uniform
 
 Points = Float[Array, "batch ..."]
 Critic = Callable[[Points], Float[Array, " batch"]]
-Where = Literal["interpolated", "real", "fake", "both", "dragan", "mixed"]
+Where = Literal["interpolated", "real", "fake", "both", "dragan", "mixed", "dragan_uniform"]
 EDGES = np.linspace(0.0, 2.0, 21)  # of the bins of a histogram of slopes
 
 
@@ -26,8 +26,9 @@ class Penalty:
     weight: float = 10.0
     """factor of the penalty in the critic's loss (lambda); R1 and R2 with their gamma are weight gamma / 2, target 0"""
     where: Where = "interpolated"
-    """points: interpolated (WGAN-GP), real (R1), fake (R2), both (R1 + R2), dragan (real plus noise), or mixed (real or
-    fake by a coin)"""
+    """points: interpolated (WGAN-GP), real (R1), fake (R2), both (R1 + R2), dragan (real plus Gaussian noise, as in the
+    paper's Algorithm 1), dragan_uniform (real plus noise of U[0, 1) times half the batch's deviation, and somewhere
+    between the two, as in its authors' code), or mixed (real or fake by a coin)"""
     target: float = 1.0
     """slope that costs nothing"""
     one_sided: bool = False
@@ -37,10 +38,13 @@ class Penalty:
     noise: float = 0.1
     """standard deviation of the noise of dragan, in units of the data"""
     interval: int = 1
-    """applied at every interval-th critic update, with interval times the weight; in training, metrics count the other
-    updates as 0"""
+    """applied at every interval-th critic update, with interval times the weight; metrics are means over those updates
+    since the last row, without that factor"""
     share: float = 1.0
     """share of the batch it is computed on, in (0, 1]"""
+    gradient: Literal["original", "augmented"] = "original"
+    """the image whose gradient is the slope where images are augmented: the original one, through the augmentation
+    (R3GAN, StyleGAN2-ADA, StudioGAN, DiffAugment's few-shot code), or the augmented one (DiffAugment's CIFAR code)"""
 
     def __post_init__(self):
         if self.where not in get_args(Where):
@@ -94,33 +98,47 @@ def interpolate(real: Points, fake: Points, keys: Keys) -> Points:
     return epsilon * real + (1 - epsilon) * fake  # Gulrajani et al. 2017, Algorithm 1, line 6
 
 
-def points(real: Points, fake: Float[Array, "..."], keys: Keys, spec: Penalty) -> Float[Array, "points ..."]:
-    """Where the penalty looks, for the share of the batch it is computed on. Raises Invalid for unlike shapes."""
+def points(
+    real: Points, fake: Float[Array, "..."], keys: Keys, spec: Penalty, axis: str | None = None
+) -> Float[Array, "points ..."]:
+    """Where the penalty looks, for the share of the batch it is computed on.
+
+    `axis` names the mapped axis over which the batch is spread, if it is: the deviation of dragan_uniform is that of
+    the whole batch. Raises Invalid for unlike shapes.
+    """
     if real.shape != fake.shape:
         raise Invalid(f"penalty: real examples {real.shape} and fake examples {fake.shape}; their shapes must be equal")
     real, fake = real.astype(_wide(real)), fake.astype(_wide(fake))
-    if spec.share < 1:
-        chosen = _spread(real.shape[0], spec.share)
-        real, fake, keys = real[chosen], fake[chosen], keys[chosen]
+    noise = 0.5 * _deviation(real, axis) if spec.where == "dragan_uniform" else spec.noise
+    at, drawn = _shared(real, spec), _shared(keys, spec)
     match spec.where:
         case "interpolated":
-            return interpolate(real, fake, keys)
-        case "real":
-            return real
+            return interpolate(at, _shared(fake, spec), drawn)
+        case "dragan":  # Kodali et al. 2017, Algorithm 1: x + delta, delta from N(0, c I)
+            return at + noise * normal(drawn, at.shape[1:]).astype(at.dtype)
+        case "dragan_uniform":  # their code: x + alpha (x_p - x), x_p = x + std(x) U / 2, one alpha per example
+            return interpolate(at + noise * uniform(fold(drawn, 1), at.shape[1:]).astype(at.dtype), at, drawn)
+    return origins(real, fake, keys, spec)
+
+
+def origins(
+    real: Shaped[Array, "batch ..."], fake: Shaped[Array, "batch ..."], keys: Keys, spec: Penalty
+) -> Shaped[Array, "points ..."]:
+    """For each of the `points`, drawn with the same keys, what belongs to the example that it is.
+
+    `real` and `fake` hold what belongs to the examples of either kind: themselves, labels, keys. Points between real
+    and fake examples, or beside real ones, are the real ones'.
+    """
+    real, fake = _shared(real, spec), _shared(fake, spec)
+    match spec.where:
         case "fake":
             return fake
         case "both":
             return jnp.concatenate([real, fake])
-        case "dragan":  # Kodali et al. 2017, Algorithm 1: x + delta, delta from N(0, c I)
-            return real + spec.noise * normal(keys, real.shape[1:]).astype(real.dtype)
         case "mixed":
-            return jnp.where(_per_example(uniform(keys), real) < 0.5, real, fake)
-
-
-def paired(values: Shaped[Array, "batch ..."], spec: Penalty) -> Shaped[Array, "points ..."]:
-    """What a real and a fake example at one place of the batch share, as their label, for each of the `points`."""
-    chosen = values[_spread(len(values), spec.share)] if spec.share < 1 else values
-    return jnp.concatenate([chosen, chosen]) if spec.where == "both" else chosen
+            coin = uniform(_shared(keys, spec)) < 0.5
+            return jnp.where(coin.reshape(-1, *(1,) * (real.ndim - 1)), real, fake)
+    return real
 
 
 def cost(slope: Float[Array, " points"], spec: Penalty) -> Float[Array, " points"]:
@@ -140,19 +158,20 @@ def gradient_penalty(
     keys: Keys,
     spec: Penalty,
     step: Int[Array, ""] | int | None = None,
+    axis: str | None = None,
 ) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
     """Penalty of each example it is computed on, weighted and unreduced, and the slopes it comes from.
 
     With `where` "both" they are twice as many, and the mean penalty is the sum of the two kinds'. `keys` must not serve
     another draw. `step` counts critic updates: where it is no multiple of `spec.interval` both results are 0 and
-    nothing is computed; None asks for the penalty as it is on average. The fake examples are constants only if the
-    caller makes them so.
+    nothing is computed; None asks for the penalty as it is on average. `axis`: as in `points`. The fake examples are
+    constants only if the caller makes them so.
     """
     kinds = 2 if spec.where == "both" else 1
     count = kinds * len(_spread(real.shape[0], spec.share))
 
     def penalised(factor: int) -> tuple[jax.Array, jax.Array]:
-        slope = slopes(critic, points(real, fake, keys, spec), spec.norm)
+        slope = slopes(critic, points(real, fake, keys, spec, axis), spec.norm)
         return factor * kinds * cost(slope, spec), slope
 
     if step is None or spec.interval == 1:
@@ -209,6 +228,19 @@ def _wide(x: Array) -> np.dtype:
 
 def _per_example(values: Float[Array, " batch"], x: Points) -> Float[Array, "batch ..."]:
     return values.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
+
+
+def _shared(values: Shaped[Array, "batch ..."], spec: Penalty) -> Shaped[Array, "chosen ..."]:
+    return values[_spread(len(values), spec.share)] if spec.share < 1 else values
+
+
+def _deviation(x: Points, axis: str | None) -> Float[Array, ""]:
+    """The standard deviation of all numbers of the batch, over `axis` too."""
+
+    def mean(values: Points) -> Float[Array, ""]:
+        return values.mean() if axis is None else jax.lax.pmean(values.mean(), axis)
+
+    return jnp.sqrt(mean(jnp.square(x - mean(x))))
 
 
 def _spread(batch: int, share: float) -> np.ndarray:

@@ -56,10 +56,21 @@ def pairing_discriminator(real: PerExample, fake: PerExample) -> PerExample:
 
 
 def lecam(
-    real: PerExample, fake: PerExample, anchor_real: Float[Array, ""], anchor_fake: Float[Array, ""]
+    real: PerExample,
+    fake: PerExample,
+    anchor_real: Float[Array, ""],
+    anchor_fake: Float[Array, ""],
+    *,
+    one_sided: bool = False,
 ) -> PerExample:
-    """|D(x) - a_F|^2 + |D(G(z)) - a_R|^2 with anchors, averages of past scores (Tseng et al. 2021, R_LC)."""
-    return jnp.square(real - anchor_fake) + jnp.square(fake - anchor_real)
+    """|D(x) - a_F|^2 + |D(G(z)) - a_R|^2 with anchors, averages of scores (Tseng et al. 2021, R_LC).
+
+    One-sided, as in the authors' code, only of D(x) above a_F and of D(G(z)) below a_R.
+    """
+    above, below = real - anchor_fake, anchor_real - fake
+    if one_sided:
+        above, below = jax.nn.relu(above), jax.nn.relu(below)
+    return jnp.square(above) + jnp.square(below)
 
 
 class Pair(NamedTuple):

@@ -14,10 +14,12 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.augment import Kind, augment
-from genlab.kernels.penalty import Penalty, histogram
+from genlab.kernels.penalty import EDGES, Penalty, gradient_penalty, histogram, origins
 from genlab.kernels.random import Keys, fold
 from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
 from genlab.methods.regularise import Anchors, Data, Regularise
+from genlab.methods.tally import TALLY, Tally
+from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder
 
 FAKE, PENALTY, SEEN_REAL, SEEN_FAKE, REGULARISE, MORE = range(6)  # streams of an example's key
@@ -33,19 +35,29 @@ class Adversarial(Method):
 
     generator: Net = field(default_factory=Net)
     """Latents to examples."""
-    generator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
+    generator_optimizer: Optimizer = field(default_factory=Optimizer)
     """The generator's optimiser."""
     generator_batch: int = 1
     """Fake examples in the generator's update for each one of a batch."""
     augment: tuple[Kind, ...] = ()
     """What is done to all images, real and fake, before the opponent sees them, in both players' updates (DiffAugment,
-    Zhao et al. 2020). Penalties act on the images so changed, which keep their labels."""
+    Zhao et al. 2020), which keep their labels. Whether a penalty is of slopes by the images before or after it is
+    penalty.gradient's to say."""
     regularise: Regularise = field(default_factory=Regularise)
     """What the opponent pays besides."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.generator_batch >= 1, "generator_batch", self.generator_batch, "at least 1")
+
+    @property
+    def charged(self) -> Penalty | None:
+        """The gradient penalty that the opponent pays, if any."""
+        return None
+
+    @property
+    def sloped(self) -> tuple[str, ...]:
+        return () if self.charged is None else (self.opponent,)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         image = len(shape) == 3
@@ -66,9 +78,11 @@ class Adversarial(Method):
         """The opponent, `plays` times an iteration, and the generator; `real`: whether its loss sees real examples."""
         name = self.opponent
         optimizer = getattr(self, f"{name}_optimizer")
-        owned = (name, "anchors") if self.regularise.lecam else (name,)
+        lazy = self.charged is not None and self.charged.interval > 1
+        beside = {"anchors": bool(self.regularise.lecam), TALLY: lazy}
+        owned = (name, *(other for other, there in beside.items() if there))
         return (
-            Player(name, owned, self.opponent_loss, optimizer, plays, project=project),
+            Player(name, owned, self.opponent_loss, optimizer, plays, project=project, tally=SLOPES if lazy else {}),
             Player("generator", ("generator",), self.generator_loss, self.generator_optimizer, real=real),
         )
 
@@ -77,12 +91,15 @@ class Adversarial(Method):
     ) -> tuple[Float[Array, ""], Metrics]:
         """What the opponent minimises: what it makes of real examples and fresh fakes, and what regularises it."""
         labels = self.given(batch)
-        fake = jax.lax.stop_gradient(self.sample(networks, fold(keys, FAKE), labels))
-        real, fake = self.seen(batch.x, fold(keys, SEEN_REAL)), self.seen(fake, fold(keys, SEEN_FAKE))
-        loss, metrics = self.judge(networks, real, fake, labels, fold(keys, PENALTY), turn)
+        made = jax.lax.stop_gradient(self.sample(networks, fold(keys, FAKE), labels))
+        real, fake = self.seen(batch.x, fold(keys, SEEN_REAL)), self.seen(made, fold(keys, SEEN_FAKE))
+        loss, metrics = self.judge(networks, real, fake, labels)
+        if self.charged is not None:
+            penalty, slopes = self.penalise(networks, self.charged, batch.x, made, labels, keys, turn)
+            loss, metrics = loss + penalty, metrics | slopes
         anchors = cast(Anchors | None, networks.get("anchors"))
         score = partial(self.score, networks, labels=labels)
-        cost, parts = self.regularise(score, real, fake, fold(keys, REGULARISE), anchors)
+        cost, parts = self.regularise(score, real, fake, fold(keys, REGULARISE), anchors, turn)
         return loss + cost, metrics | parts
 
     def generator_loss(
@@ -100,16 +117,40 @@ class Adversarial(Method):
         return self.deceive(networks, real, fake, labels)
 
     @abc.abstractmethod
-    def judge(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
-        """The opponent's own loss, any penalty included; each fake example, a constant, has its real one's label."""
+    def judge(self, networks: Networks, real: Data, fake: Data, labels: Labels) -> tuple[Float[Array, ""], Metrics]:
+        """The opponent's own loss, without penalties; each fake example, a constant, has its real one's label."""
 
     @abc.abstractmethod
     def deceive(
         self, networks: Networks, real: Data | None, fake: Data, labels: Labels
     ) -> tuple[Float[Array, ""], Metrics]:
         """The generator's own loss."""
+
+    def penalise(
+        self, networks: Networks, spec: Penalty, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The mean gradient penalty of a batch that is not augmented yet, and what there is to see of the slopes.
+
+        Examples keep their labels and, as far as they are real or fake, are augmented as in the loss; what lies between
+        a real and a fake one is augmented as the real one is. Lazily, an update's metrics go to the tally.
+        """
+        own, changes = fold(keys, PENALTY), (fold(keys, SEEN_REAL), fold(keys, SEEN_FAKE))
+        given = None if labels is None else origins(labels, labels, own, spec)
+        if spec.gradient == "original":
+            through = origins(*changes, own, spec)
+        else:
+            real, fake, through = self.seen(real, changes[0]), self.seen(fake, changes[1]), None
+
+        def score(x: Data) -> Float[Array, " points"]:
+            return self.score(networks, x if through is None else self.seen(x, through), given)
+
+        penalties, slopes = gradient_penalty(score, real, fake, own, spec, turn, AXIS)
+        penalty = penalties.mean()
+        metrics = {"penalty": penalty / (1 if turn is None else spec.interval)} | slope_metrics(slopes)
+        if turn is None or TALLY not in networks:
+            return penalty, metrics
+        cast(Tally, networks[TALLY]).add(metrics, jnp.asarray(turn % spec.interval == 0))
+        return penalty, {}
 
     def seen(self, x: Data, keys: Keys) -> Data:
         """Examples as the opponent sees them."""
@@ -123,6 +164,9 @@ class Adversarial(Method):
         self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
     ) -> Float[Array, "b *shape"]:
         return squash(networks["generator"](z, labels))
+
+
+SLOPES = {"penalty": (), "slope_mean": (), "slope_std": (), "slopes": (len(EDGES) - 1,)}  # metrics of a penalty
 
 
 def slope_metrics(slopes: Float[Array, " b"], at: str = "") -> Metrics:

@@ -8,9 +8,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.errors import require
-from genlab.kernels.random import Keys
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, batch_mean, squash
 from genlab.methods.regularise import Data
 from genlab.nn.network import Net, decoder, encoder
 
@@ -41,7 +40,7 @@ class Judge(nnx.Module):
 class BEGAN(Adversarial):
     """A generator against an autoencoder, which rebuilds real examples well and fake ones badly.
 
-    Latents are drawn from N(0, I) here, and uniformly from [-1, 1] in the paper.
+    Latents are drawn from N(0, I) here, and uniformly from [-1, 1] in the paper, whose rates lie from 5e-5 to 1e-4.
     """
 
     opponent: ClassVar[str] = "discriminator"
@@ -49,7 +48,9 @@ class BEGAN(Adversarial):
 
     discriminator: Net = field(default_factory=Net)
     """The autoencoder's halves: examples to a code, and back."""
-    discriminator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.5))
+    generator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=1e-4))
+    """The generator's optimiser."""
+    discriminator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=1e-4))
     """The discriminator's optimiser."""
     code: int = 64
     """Dimensions of the discriminator's code."""
@@ -71,9 +72,7 @@ class BEGAN(Adversarial):
     def players(self) -> tuple[Player, ...]:
         return self.pair(1)
 
-    def judge(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def judge(self, networks: Networks, real: Data, fake: Data, labels: Labels) -> tuple[Float[Array, ""], Metrics]:
         """L(x) - k L(G(z)), section 3.4."""
         judge = cast(Judge, networks["discriminator"])
         of_real, of_fake = self.score(networks, real), self.score(networks, fake)

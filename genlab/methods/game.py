@@ -1,8 +1,8 @@
 """Every method is a game: players that own networks, minimise their own loss over them, and move in turn."""
 
 import abc
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import jax
@@ -26,6 +26,21 @@ LABELS = 1000  # stream of drawn labels, apart from all that a prior draws
 Loss = Callable[[Networks, Any, Keys, Turn], tuple[Float[Array, ""], Metrics]]
 
 
+# each rule's constants: Kingma and Ba (2015) and Loshchilov and Hutter (2019), Chen et al. (2023), Tieleman and Hinton
+# (2012), Zeiler (2012); what these leave open is Optax's
+USUAL: dict[str, dict[str, float]] = {
+    "sgd": {},
+    "momentum": {"b1": 0.9},
+    "nesterov": {"b1": 0.9},
+    "adagrad": {"eps": 1e-7},
+    "adadelta": {"b2": 0.95, "eps": 1e-6},
+    "rmsprop": {"b2": 0.9, "eps": 1e-8},
+    "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "lion": {"b1": 0.9, "b2": 0.99},
+}
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """How a player moves."""
@@ -34,12 +49,15 @@ class Optimizer:
     """The update rule."""
     learning_rate: float = 1e-3
     """The peak learning rate."""
-    b1: float = 0.9
-    """Decay of the mean of the gradients (adam, adamw, lion) or of the momentum (momentum, nesterov)."""
-    b2: float = 0.999
-    """Decay of the mean of the squared gradients (adam, adamw, rmsprop, adadelta), or of the momentum (lion)."""
-    eps: float = 1e-8
-    """Keeps the division by the root of the second moment finite; inside the root in rmsprop, adagrad and adadelta."""
+    b1: float | None = None
+    """Decay of the mean of the gradients (adam, adamw, lion) or of the momentum (momentum, nesterov). None, here and
+    below, is what is usual for the rule: 0.9."""
+    b2: float | None = None
+    """Decay of the mean of the squared gradients (adam, adamw: 0.999, rmsprop: 0.9, adadelta: 0.95), or of the momentum
+    (lion: 0.99)."""
+    eps: float | None = None
+    """Keeps the division by the root of the second moment finite (adam, adamw: 1e-8); it is inside the root in rmsprop
+    (1e-8), adagrad (1e-7) and adadelta (1e-6)."""
     weight_decay: float = 0.0
     """Decoupled from the gradient in adamw and lion; added to it (an L2 term) in the others."""
     clip: float = 0.0
@@ -59,14 +77,22 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        require(0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
-        require(0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
-        for name in ("eps", "weight_decay", "clip", "warmup", "horizon"):
+        require(self.b1 is None or 0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
+        require(self.b2 is None or 0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
+        require(self.eps is None or self.eps >= 0, "eps", self.eps, "at least 0")
+        for name in ("weight_decay", "clip", "warmup", "horizon"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         require(self.period >= 1, "period", self.period, "at least 1")
         rising = all(a < b for a, b in zip((self.warmup, *self.milestones), self.milestones, strict=False))
         require(rising, "milestones", self.milestones, "in rising order, after the warm-up")
         require(self.decay > 0, "decay", self.decay, "above 0")
+
+    def resolved(self) -> "Optimizer":
+        """The same with the numbers that None stands for; what the rule does not know is None."""
+        usual = USUAL[self.name]
+        given = {name: getattr(self, name) for name in usual}
+        known: Any = usual | {name: value for name, value in given.items() if value is not None}
+        return replace(self, **({"b1": None, "b2": None, "eps": None} | known))
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,7 @@ class Player:
     project: Callable[[Any], Any] | None = None  # what its parameters go through after every update, as clipping
     start: int = 0  # the first iteration it plays in, as in pre-training
     stop: int | None = None  # the first iteration it no longer plays in; None means never
+    tally: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of metrics that some updates only have
 
 
 @dataclass(frozen=True)

@@ -9,27 +9,32 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels.penalty import Penalty
-from genlab.kernels.random import Keys
 from genlab.losses import adversarial
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
 from genlab.methods.labelled import Data, Labelled
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
 Scores = Float[Array, " b"]
+DCGAN = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)
 
 
 @dataclass(frozen=True)
 class GAN(Labelled):
-    """A generator against a discriminator."""
+    """A generator against a discriminator.
+
+    Optimisers are by default those of DCGAN (Radford et al. 2016), since Goodfellow et al. name none.
+    """
 
     opponent: ClassVar[str] = "discriminator"
     headline: ClassVar[tuple[str, str]] = ("discriminator/loss", "generator/loss")
 
     discriminator: Net = field(default_factory=Net)
     """Examples to the logit of being real."""
-    discriminator_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
+    generator_optimizer: Optimizer = DCGAN
+    """The generator's optimiser."""
+    discriminator_optimizer: Optimizer = DCGAN
     """The discriminator's optimiser."""
     loss: Literal[
         "non_saturating", "minimax", "least_squares", "hinge", "relativistic_average", "relativistic_pairing"
@@ -56,24 +61,18 @@ class GAN(Labelled):
         return self.loss.startswith("relativistic")
 
     @property
-    def sloped(self) -> tuple[str, ...]:
-        return ("discriminator",) if self.penalty.weight else ()
+    def charged(self) -> Penalty | None:
+        return self.penalty if self.penalty.weight else None
 
     def players(self) -> tuple[Player, ...]:
         return self.pair(self.n_discriminator, real=self._relativistic)
 
-    def judge(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def judge(self, networks: Networks, real: Data, fake: Data, labels: Labels) -> tuple[Float[Array, ""], Metrics]:
         values, logits = self.judged(networks, real, labels)
         scores = self._compared(values, self.score(networks, fake, labels))
         loss = adversarial.LOSSES[self.loss].discriminator(*scores).mean()
         loss, metrics = self.classified(loss, logits, labels, self.class_weight)
-        metrics |= {"accuracy": adversarial.accuracy(*scores, self.loss)}
-        if not self.sloped:
-            return loss, metrics
-        penalty, slopes = self.penalise(networks, real, fake, labels, keys, self.penalty, turn)
-        return loss + penalty, metrics | slopes
+        return loss, metrics | {"accuracy": adversarial.accuracy(*scores, self.loss)}
 
     def deceive(
         self, networks: Networks, real: Data | None, fake: Data, labels: Labels

@@ -1,6 +1,6 @@
 """The importance-weighted autoencoder of Burda et al. (2016)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
-from genlab.methods.game import Labels, Metrics, Networks, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Turn
 from genlab.methods.variational import Isotropic
 
 
@@ -20,6 +20,8 @@ class IWAE(Isotropic):
 
     headline: ClassVar[tuple[str, str]] = ("model/loss", "model/elbo")
 
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(eps=1e-4))
+    """The optimiser of both."""
     k: int = 5
     """Latents drawn for each example."""
 

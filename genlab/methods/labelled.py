@@ -8,12 +8,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.errors import require
-from genlab.kernels.penalty import Penalty, gradient_penalty, paired
-from genlab.kernels.random import Keys
 from genlab.losses.classification import cross_entropy
-from genlab.methods.adversarial import Adversarial, slope_metrics
+from genlab.methods.adversarial import Adversarial
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import Labels, Metrics, Networks, Turn
+from genlab.methods.game import Labels, Metrics, Networks
 from genlab.nn.network import encoder, projector
 
 Data = Float[Array, "b *shape"]
@@ -70,12 +68,3 @@ class Labelled(Adversarial, Conditional):
             return loss, {}
         entropy, accuracy = cross_entropy(logits, labels).mean(), jnp.mean(logits.argmax(1) == labels)
         return loss + weight * entropy, {"class_loss": entropy, "class_accuracy": accuracy}
-
-    def penalise(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, spec: Penalty, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
-        """The mean gradient penalty: slopes of the opponent's values by the examples, which keep their labels."""
-        given = None if labels is None else paired(labels, spec)
-        penalties, slopes = gradient_penalty(lambda x: self.score(networks, x, given), real, fake, keys, spec, turn)
-        penalty = penalties.mean()
-        return penalty, {"penalty": penalty} | slope_metrics(slopes)

@@ -6,13 +6,13 @@ from typing import cast
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from genlab.errors import require
 from genlab.kernels.augment import Kind, augment
 from genlab.kernels.random import Keys, fold
 from genlab.losses.adversarial import lecam
-from genlab.methods.game import Metrics, batch_mean
+from genlab.methods.game import Metrics, Turn, batch_mean
 
 Data = Float[Array, "b *shape"]
 Score = Callable[[Data], Float[Array, " b"]]
@@ -24,10 +24,15 @@ class Anchors(nnx.Module):
     def __init__(self) -> None:
         self.real, self.fake = nnx.BatchStat(jnp.zeros(())), nnx.BatchStat(jnp.zeros(()))
 
-    def update(self, real: Float[Array, " b"], fake: Float[Array, " b"], decay: float) -> None:
-        """Move towards the means of this batch. Nothing is differentiated through them."""
+    def update(self, real: Float[Array, " b"], fake: Float[Array, " b"], decay: float, past: Int[Array, ""]) -> None:
+        """Move towards the means of this batch. Nothing is differentiated through them.
+
+        They are averages of this and the `past` batches, corrected for their start at 0 as in Adam: its step from one
+        corrected average to the next is (1 - decay) / (1 - decay^t), 1 for the first of all.
+        """
+        share = (1 - decay) / (1 - decay ** (past + 1))
         for anchor, scores in ((self.real, real), (self.fake, fake)):
-            anchor[...] = decay * anchor[...] + (1 - decay) * batch_mean(scores)
+            anchor[...] = anchor[...] + share * (batch_mean(scores) - anchor[...])
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,24 @@ class Regularise:
     consistency_fake: float = 0.0
     """The same at fake examples; with both it is the balanced one (bCR-GAN, Zhao et al. 2020)."""
     by: tuple[Kind, ...] = ("flip", "translation")
-    """T: what is done to the images, one after the other."""
+    """T: what is done to the images, one after the other; a translation brings in their mirror image, as is usual for
+    consistency, where that of `augment` brings in grey."""
     lecam: float = 0.0
     """Weight of the distance of scores from the average score of the other kind (LeCam, Tseng et al. 2021); 0: none."""
     decay: float = 0.99
     """Of those averages."""
+    lecam_one_sided: bool = False
+    """Charge only scores beyond the other kind's average, real ones above and fake ones below, as the authors' code
+    does; the paper's R_LC charges both sides."""
+    lecam_start: int = 0
+    """Updates of the opponent before LeCam is charged; until then the averages are those of the last batch, as in the
+    authors' BigGAN code, which counts iterations of several updates."""
 
     def __post_init__(self) -> None:
         for name in ("consistency", "consistency_fake", "lecam"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         require(0 <= self.decay < 1, "decay", self.decay, "in [0, 1)")
+        require(self.lecam_start >= 0, "lecam_start", self.lecam_start, "at least 0")
         require(bool(self.by) or not self.consistent, "by", self.by, "at least one kind of change for a consistency")
 
     @property
@@ -57,21 +70,28 @@ class Regularise:
         return self.consistency > 0 or self.consistency_fake > 0
 
     def __call__(
-        self, score: Score, real: Data, fake: Data, keys: Keys, anchors: Anchors | None
+        self, score: Score, real: Data, fake: Data, keys: Keys, anchors: Anchors | None, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        """The cost of a batch, weighted, and of each part, not weighted; moves the anchors, which LeCam needs."""
+        """The cost of a batch, weighted, and of each part, not weighted.
+
+        In training it first moves the anchors, which LeCam needs; without a `turn` they stay as they are.
+        """
         total, metrics = jnp.zeros(()), {}
         for number, (name, weight, x) in enumerate(
             (("consistency", self.consistency, real), ("consistency_fake", self.consistency_fake, fake))
         ):
             if weight:
-                changed = augment(x, fold(keys, number), self.by)
+                changed = augment(x, fold(keys, number), self.by, "reflect")
                 metrics[name] = jnp.square(score(x) - score(changed)).mean()
                 total += weight * metrics[name]
         if self.lecam:
-            scores, past = (score(real), score(fake)), cast(Anchors, anchors)
-            metrics["lecam"] = lecam(*scores, past.real[...], past.fake[...]).mean()
-            metrics |= {"anchor_real": past.real[...], "anchor_fake": past.fake[...]}
-            past.update(*scores, self.decay)
-            total += self.lecam * metrics["lecam"]
+            scores, averages = (score(real), score(fake)), cast(Anchors, anchors)
+            due: Array | float = 1.0
+            if turn is not None:
+                averages.update(*scores, self.decay, jnp.maximum(turn - self.lecam_start, 0))
+                due = jnp.asarray(turn >= self.lecam_start, jnp.float32)
+            at = averages.real[...], averages.fake[...]
+            metrics["lecam"] = lecam(*scores, *at, one_sided=self.lecam_one_sided).mean()
+            metrics |= {"anchor_real": at[0], "anchor_fake": at[1]}
+            total += self.lecam * due * metrics["lecam"]
         return total, metrics

@@ -22,6 +22,7 @@ from genlab.nn.layers import ACTIVATIONS, Linear
 from genlab.nn.network import Net, decoder, encoder, finish
 
 Data = Float[Array, "b *shape"]
+RMSPROP = Optimizer("rmsprop", learning_rate=3e-4)  # section 4 of the paper
 
 
 class Discriminator(nnx.Module):
@@ -51,7 +52,9 @@ class VAEGAN(Posterior, Autoencoder):
 
     discriminator: Net = field(default_factory=Net)
     """Examples to features."""
-    discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
+    optimizer: Optimizer = RMSPROP
+    """The optimiser of encoder and decoder."""
+    discriminator_optimizer: Optimizer = RMSPROP
     """The discriminator's optimiser."""
     features: int = 64
     """What the discriminator reduces an example to before it decides; reconstructions are compared there."""

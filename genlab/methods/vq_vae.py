@@ -66,6 +66,8 @@ class VQVAE(Probabilistic):
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "observation", "codebook", "prior")
     headline: ClassVar[tuple[str, str]] = ("model/distortion", "model/perplexity")
 
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(learning_rate=2e-4))
+    """The optimiser of both."""
     tokens: int = 4
     """Tokens of a latent; each has latent / tokens dimensions."""
     codes: int = 64

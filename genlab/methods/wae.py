@@ -1,6 +1,6 @@
 """The Wasserstein autoencoder with an MMD penalty (WAE-MMD), Tolstikhin et al. (2018)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import jax
@@ -11,7 +11,7 @@ from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import mmd
 from genlab.methods.autoencoder import Deterministic, error
-from genlab.methods.game import Metrics, Networks, Player, Turn
+from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
 from genlab.nn.layers import AXIS
 
 
@@ -21,6 +21,8 @@ class WAE(Deterministic):
 
     headline: ClassVar[tuple[str, str]] = ("model/loss", "model/mmd")
 
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.5))
+    """The optimiser of both."""
     weight: float = 10.0
     """Factor of the discrepancy (lambda)."""
 

@@ -25,7 +25,7 @@ class Wasserstein(Labelled):
 
     critic: Net = field(default_factory=Net)
     """Examples to the value of the Wasserstein potential."""
-    critic_optimizer: Optimizer = field(default_factory=lambda: Optimizer(b1=0.0, b2=0.9))
+    critic_optimizer: Optimizer = field(default_factory=Optimizer)
     """The critic's optimiser."""
     n_critic: int = 5
     """Critic updates per generator update, each on a fresh batch."""

@@ -7,10 +7,11 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels.penalty import clip_weights
-from genlab.kernels.random import Keys
-from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
 from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
+
+RMSPROP = Optimizer("rmsprop", learning_rate=5e-5, b2=0.99)  # Algorithm 1; the decay is that of the authors' PyTorch
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class WGAN(Wasserstein):
     it, so there some constant takes the place of 1.
     """
 
+    generator_optimizer: Optimizer = RMSPROP
+    """The generator's optimiser."""
+    critic_optimizer: Optimizer = RMSPROP
+    """The critic's optimiser."""
     clip: float = 0.01
     """Every parameter of the critic stays in [-clip, clip]; 0 leaves them, as spectral norm wants."""
 
@@ -39,8 +44,6 @@ class WGAN(Wasserstein):
         project = None if self.critic.spectral else partial(clip_weights, limit=self.clip)
         return self.pair(self.n_critic, project=project)
 
-    def judge(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def judge(self, networks: Networks, real: Data, fake: Data, labels: Labels) -> tuple[Float[Array, ""], Metrics]:
         """Algorithm 1, line 5; line 7 clips after the update."""
         return self.distance(networks, real, fake, labels)

@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from jaxtyping import Array, Float
 
 from genlab.kernels.penalty import Penalty
-from genlab.kernels.random import Keys
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
 from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
+
+ADAM = Optimizer(learning_rate=1e-4, b1=0.0, b2=0.9)  # Algorithm 1
 
 
 @dataclass(frozen=True)
 class WGANGP(Wasserstein):
     """Wasserstein GAN with gradient penalty."""
 
+    generator_optimizer: Optimizer = ADAM
+    """The generator's optimiser."""
+    critic_optimizer: Optimizer = ADAM
+    """The critic's optimiser."""
     penalty: Penalty = field(default_factory=Penalty)
     """What keeps the critic 1-Lipschitz."""
 
@@ -24,16 +29,12 @@ class WGANGP(Wasserstein):
         check_dropout(self.critic, self.penalty)
 
     @property
-    def sloped(self) -> tuple[str, ...]:
-        return ("critic",)
+    def charged(self) -> Penalty | None:
+        return self.penalty
 
     def players(self) -> tuple[Player, ...]:
         return self.pair(self.n_critic)
 
-    def judge(
-        self, networks: Networks, real: Data, fake: Data, labels: Labels, keys: Keys, turn: Turn
-    ) -> tuple[Float[Array, ""], Metrics]:
-        """Eq. 3: E[D(fake)] - E[D(real)] + penalty, one loss and so one update."""
-        value, metrics = self.distance(networks, real, fake, labels)
-        penalty, slopes = self.penalise(networks, real, fake, labels, keys, self.penalty, turn)
-        return value + penalty, metrics | slopes
+    def judge(self, networks: Networks, real: Data, fake: Data, labels: Labels) -> tuple[Float[Array, ""], Metrics]:
+        """Eq. 3: E[D(fake)] - E[D(real)]; with the penalty it is one loss and so one update."""
+        return self.distance(networks, real, fake, labels)

@@ -21,7 +21,9 @@ import jax
 import tyro
 
 from genlab.errors import Invalid, Stopped
-from genlab.train.config import Config, flatten, presets, to_dict
+from genlab.kernels.penalty import Penalty
+from genlab.methods.game import Method
+from genlab.train.config import Config, flatten, presets, resolved, to_dict
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -52,7 +54,25 @@ def parse(argv: Sequence[str]) -> Command:
     first.add_argument("--config", default="wgan_gp")
     name = first.parse_known_args(list(argv))[0].config
     default = Command(name, Path("runs") / name, preset(name))
-    return arguments(Command, argv, default)
+    command = arguments(Command, argv, default)
+    _check_idle(default.settings.method, command.settings.method)
+    return command
+
+
+def _check_idle(preset: Method, method: Method) -> None:
+    """That no flag shapes a gradient penalty that the preset gives no weight, and none was asked for.
+
+    Raises:
+        Invalid: one does; without a word such a run would train as if it were not there.
+    """
+    for name, before in vars(preset).items():
+        after = getattr(method, name)
+        if isinstance(before, Penalty) and before.weight == after.weight == 0 and before != after:
+            changed = ", ".join(f"{n} = {v!r}" for n, v in vars(after).items() if v != vars(before)[n])
+            raise Invalid(
+                f"method.{name}.weight: 0.0 is not above 0, and without it {changed} would do nothing; "
+                f"give --method.{name}.weight"
+            )
 
 
 def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T:
@@ -154,5 +174,5 @@ def main(command: Callable[[list[str]], None]) -> None:
 
 def describe(settings: Config) -> str:
     """The resolved configuration, one `section.field = value` to a line."""
-    flat: dict[str, Any] = flatten(to_dict(settings))
+    flat: dict[str, Any] = flatten(to_dict(resolved(settings)))
     return "\n".join(f"{name} = {value!r}" for name, value in flat.items())

@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
+import math
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from genlab import methods
 from genlab.data.config import Data
 from genlab.errors import Invalid, require
-from genlab.methods.game import Method
+from genlab.methods.game import Method, Optimizer
 from genlab.track.config import Track
 from genlab.train.checkpoint import Checkpoint
 from genlab.train.spmd import Parallel
+from genlab.train.step import RAMP
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,10 @@ class Train:
     seed: int = 0
     """Everything random follows from it."""
     ema: float = 0.999
-    """Decay of the averaged weights that are sampled from; 0 samples from the last weights."""
+    """Decay of the averaged weights that are sampled from, per iteration; 0 samples from the last weights."""
+    ema_halflife: float = 0.0
+    """The same as the number of images, data.batch_size to an iteration, after which weights count half in the average,
+    at most a quarter of the images seen; above 0 it takes the place of train.ema."""
     validate_every: int = 1000
     """Iterations between validations."""
 
@@ -33,7 +38,17 @@ class Train:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2^32)")
         require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
+        require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
         require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
+
+    def averaging(self, batch_size: int) -> tuple[float, float]:
+        """The decay of the averaged weights per iteration, and how it begins: `train.step.make_step`'s ema and ramp.
+
+        Of a half-life, decays (1 + t) / (1 + 4 log 2 + t) early on are those of a quarter of the images seen.
+        """
+        if not self.ema_halflife:
+            return self.ema, RAMP
+        return 0.5 ** (batch_size / self.ema_halflife), 1 + 4 * math.log(2)
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,12 @@ class Config:
 
 # What may change when a run goes on: it alters when and where things are computed and written, not what is trained.
 FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_every", "data.dir", "data.resident_mb")
+
+
+def resolved(config: Config) -> Config:
+    """The configuration with the numbers that optimisers leave to their update rules."""
+    own: Any = {name: value.resolved() for name, value in vars(config.method).items() if isinstance(value, Optimizer)}
+    return replace(config, method=replace(config.method, **own))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -153,8 +174,8 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
-    before = flatten(to_dict(from_dict(old)))  # what an older run did not write is the default
-    after = flatten(to_dict(new))
+    before = flatten(to_dict(resolved(from_dict(old))))  # what an older run did not write is the default
+    after = flatten(to_dict(resolved(new)))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):
             raise Invalid(

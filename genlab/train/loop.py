@@ -22,7 +22,7 @@ from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
 from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
-from genlab.train.config import Config, check_same, read, to_dict
+from genlab.train.config import Config, check_same, read, resolved, to_dict
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step
@@ -201,6 +201,7 @@ def prepare(
 
     What must be closed afterwards goes to `stack`. Raises as `train` does.
     """
+    config = resolved(config)  # the record says what was done, whatever defaults become
     devices = spmd.pick(config.parallel, config.data.batch_size)
     folder = RunFolder.create(run_dir)
     stack.enter_context(folder.lock())
@@ -233,9 +234,11 @@ def prepare(
     progress = Progress(config.train.steps, step, images, config.method.headline)
     stack.callback(progress.close)
     batches = held_out(dataset, config.data, config.train.seed)
+    ema, ramp = config.train.averaging(config.data.batch_size)
+    iterations = make_step(game, feed, ema, config.track.every, ramp)
     loop = Loop(
         config=config,
-        call=spmd.spread(make_step(game, feed, config.train.ema), devices, config.parallel.mapper, feed.axis),
+        call=spmd.spread(iterations, devices, config.parallel.mapper, feed.axis),
         index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
         feed=feed,
         validate=make_validation(game, batches) if batches else None,

@@ -28,7 +28,7 @@ def build(player: Player, iterations: int) -> optax.GradientTransformation:
     Optax counts updates, of which an iteration holds `player.plays`; schedules run in iterations, as the published
     settings do.
     """
-    c = player.optimizer
+    c = player.optimizer.resolved()
     course = schedule(c, iterations)
 
     def rate(count: Int[Array, ""]) -> Float[Array, ""] | float:

@@ -13,6 +13,7 @@ from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
 from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Method, Networks, Player
+from genlab.methods.tally import TALLY, Tally
 from genlab.nn.layers import AXIS, begin
 from genlab.train import optimizer, paths
 
@@ -72,7 +73,9 @@ class Game:
         return sum(player.plays for player in self.players if player.real)
 
     def _fresh(self) -> Networks:
-        return self.method.networks(self.shape, nnx.Rngs(params=stream(self.seed, "initialisation")))
+        networks = self.method.networks(self.shape, nnx.Rngs(params=stream(self.seed, "initialisation")))
+        tallied = {name: shape for player in self.players for name, shape in player.tally.items()}
+        return networks | ({TALLY: Tally(tallied)} if tallied else {})
 
     def _check_frozen(self, params: Weights) -> None:
         for part in self.freeze:

@@ -12,20 +12,23 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from genlab.data.feed import Feed
 from genlab.kernels.random import example_keys, fold
 from genlab.methods.game import Metrics, Networks, Player
+from genlab.methods.tally import TALLY
 from genlab.nn.layers import AXIS
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select, stream
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
+RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t): see `_average`
 DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 
-def make_iteration(game: Game, feed: Feed, ema: float) -> Iteration:
+def make_iteration(game: Game, feed: Feed, ema: float, row: int = 1, ramp: float = RAMP) -> Iteration:
     """`iteration(state, arrays, index, told)`: every player's turn, then the averaged weights; the iteration's metrics.
 
     `index` holds the global indices of this device's examples within a batch. `told`: whether anyone will read the
     metrics; if not, the norms of the gradients are 0, which cost a pass over as many numbers as there are parameters.
+    Metrics that only some updates have are means over those since the last multiple of `row` iterations.
     """
 
     def iteration(
@@ -33,24 +36,26 @@ def make_iteration(game: Game, feed: Feed, ema: float) -> Iteration:
     ) -> tuple[TrainState, Metrics]:
         metrics: Metrics = {}
         read = 0
+        state = _begin_row(state, row)
         for number, player in enumerate(game.players):
             key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
             play = partial(_play, game, feed, player, arrays=arrays, index=index, key=key, read=read, told=told)
             state, seen = _if_due(player, play, state)
-            metrics |= {f"{player.name}/{name}": value for name, value in seen.items()}
+            tallied = state.stats[TALLY]["means"] if TALLY in player.networks else {}
+            metrics |= {f"{player.name}/{name}": value for name, value in (seen | tallied).items()}
             read += player.plays * player.real
-        return _average(game, state, ema), metrics
+        return _average(game, state, ema, ramp), metrics
 
     return iteration
 
 
-def make_step(game: Game, feed: Feed, ema: float) -> Step:
+def make_step(game: Game, feed: Feed, ema: float, row: int = 1, ramp: float = RAMP) -> Step:
     """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
 
     How many iterations a call makes is an argument, not a constant of the program: one program serves every interval,
     and cutting a run into other calls cannot change a bit of it.
     """
-    iteration = make_iteration(game, feed, ema)
+    iteration = make_iteration(game, feed, ema, row, ramp)
 
     def step(
         state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
@@ -70,6 +75,15 @@ def make_step(game: Game, feed: Feed, ema: float) -> Step:
         return state, {"step": state.step} | metrics
 
     return step
+
+
+def _begin_row(state: TrainState, row: int) -> TrainState:
+    """At every multiple of `row` iterations, forget how many updates have been tallied; a game may tally none."""
+    if TALLY not in state.stats:
+        return state
+    tally = state.stats[TALLY]
+    count = jnp.where(state.step % row == 0, 0, tally["count"])
+    return replace(state, stats={**state.stats, TALLY: {**tally, "count": count}})
 
 
 def _if_due(
@@ -134,12 +148,12 @@ def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
     return game.split({name: networks[name] for name in player.networks})[1]
 
 
-def _average(game: Game, state: TrainState, ema: float) -> TrainState:
+def _average(game: Game, state: TrainState, ema: float, ramp: float) -> TrainState:
     """Count the iteration and move the averaged weights; early on the average is short and forgets the start.
 
-    What does not move keeps its bits.
+    Its decay (1 + t) / (ramp + t) is that of a half-life of t log(2) / (ramp - 1). What does not move keeps its bits.
     """
-    decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
+    decay = jnp.minimum(ema, (1 + state.step) / (ramp + state.step))
     sampling = game.method.sampling
     current = {"params": select(state.params, sampling), "stats": select(state.stats, sampling)}
     averaged = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, current)

@@ -24,7 +24,8 @@ def test_a_preset_for_points_is_as_the_official_toy_code():
     assert method.penalty.weight == 0.1 and method.penalty.target == 1 and method.penalty.where == "interpolated"
     rate = method.critic_optimizer
     assert (rate.learning_rate, rate.schedule, rate.b2) == (1e-3, "linear", preset.critic_optimizer.b2)
-    assert toy(cli.preset("r3gan")).method.penalty.weight == 0.005
+    for name in ("r3gan", "dragan"):  # R1 and R2, and DRAGAN's: the official code has none of them
+        assert toy(cli.preset(name)).method.penalty == cli.preset(name).method.penalty
     assert toy(cli.preset("r3gan")).method.loss == "relativistic_pairing"
     assert toy(cli.preset("wgan")).method.generator_optimizer.name == "rmsprop"
 

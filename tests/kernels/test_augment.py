@@ -141,6 +141,18 @@ def test_crops_mirror_what_lies_outside():
     assert found == {(i, j) for i in range(5) for j in range(5)}
 
 
+def test_a_translation_may_bring_in_the_mirror_image():
+    """NumPy's own padding, moved by the same draws as with zeros; those are the default, as in DiffAugment."""
+    x, k = images(40, 8, 6), keys(40)
+    by = np.asarray(uniform(fold(k, KINDS.index("translation")), (3,)))
+    expected = []
+    for image, u in zip(x, by, strict=True):
+        down, right = int(np.floor(u[0] * 3)), int(np.floor(u[1] * 3))
+        expected.append(np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")[down : down + 8, right : right + 6])
+    np.testing.assert_array_equal(augment(jnp.asarray(x), k, ("translation",), "reflect"), expected)
+    assert (np.asarray(augment(jnp.asarray(x), k, ("translation",))) != expected).any()
+
+
 def test_whole_numbers_are_equally_likely():
     """Of 4,000 draws, a third each within 5 standard errors; the largest draw there is stays in range."""
     drawn = np.asarray(whole(uniform(keys(4000)), -1, 1))

@@ -19,6 +19,7 @@ from genlab.kernels.penalty import (
     gradient_penalty,
     histogram,
     interpolate,
+    origins,
     points,
     slopes,
     value_and_slope,
@@ -215,6 +216,34 @@ def test_points_lie_where_they_should():
     assert all(np.array_equal(m, r) or np.array_equal(m, f) for m, r, f in zip(mixed, real, fake, strict=True))
     noise = points(real, fake, KEYS, Penalty(where="dragan", noise=0.3)) - real
     assert 0.27 < noise.std() < 0.33
+    uniform = points(real, fake, KEYS, Penalty(where="dragan_uniform")) - real
+    most = uniform.max(axis=(1, 2, 3)) / (0.5 * real.std())  # of 128 draws: close to the example's own alpha
+    assert uniform.min() >= 0 and most.max() < 1 and len(np.unique(np.round(most, 3))) == 6
+    np.testing.assert_allclose(uniform.mean(axis=(1, 2, 3)) / (0.5 * real.std()), most / 2, atol=0.1)
+
+
+def test_the_deviation_of_the_noise_is_that_of_the_whole_batch():
+    """Halves of a batch that differ in spread, each on a device of its own: as on one."""
+    real = images()[0] * jnp.where(jnp.arange(6) < 3, 1.0, 5.0)[:, None, None, None]
+    spec = Penalty(where="dragan_uniform", share=2 / 3)
+    whole = points(real, real, KEYS, spec)
+    halves = jax.vmap(lambda x, k: points(x, x, k, spec, "data"), axis_name="data")
+    apart = halves(real.reshape(2, 3, 8, 8, 2), KEYS.reshape(2, 3))
+    np.testing.assert_allclose(apart.reshape(whole.shape), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [*SPECS[:6], Penalty(where="dragan_uniform"), Penalty(where="both", share=0.5)])
+def test_what_belongs_to_an_example_goes_with_its_point(spec):
+    """Points of the examples 0, 1, 2 ... and 100, 101 ... are where these numbers say; keys can be chosen, too."""
+    real, fake = images()
+    found = origins(jnp.arange(6), 100 + jnp.arange(6), KEYS, spec)
+    named = {**dict(enumerate(real)), **{100 + i: x for i, x in enumerate(fake)}}
+    nearest = [min(named, key=lambda n: float(jnp.abs(named[n] - x).sum())) for x in points(real, fake, KEYS, spec)]
+    if spec.where == "interpolated":
+        nearest = [n % 100 for n in nearest]
+    assert found.tolist() == nearest
+    others = jax.vmap(jax.random.fold_in, (0, None))(KEYS, 1)
+    assert origins(KEYS, others, KEYS, spec).shape == found.shape
 
 
 def test_epsilon_is_uniform():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ METHODS = {
     "wgan_gp": WGANGP(latent=2, generator=NET, critic=NET),
     "began": BEGAN(latent=2, code=2, generator=NET, discriminator=NET),
 }
-EVERYTHING = Regularise(consistency=2.0, consistency_fake=3.0, by=("cutout",), lecam=0.7)
+EVERYTHING = Regularise(consistency=2.0, consistency_fake=3.0, by=("cutout", "translation"), lecam=0.7)
 
 
 def images(n=8, seed=0):
@@ -78,7 +79,7 @@ def test_anchors_move_towards_the_scores_of_all_devices():
 
     def local(real, fake):
         moved = anchors(1.0, 2.0)
-        moved.update(real, fake, 0.9)
+        moved.update(real, fake, 0.9, jnp.int32(10_000))
         return moved.real[...], moved.fake[...]
 
     for devices in (1, 2):
@@ -88,13 +89,66 @@ def test_anchors_move_towards_the_scores_of_all_devices():
         np.testing.assert_allclose(after[1], np.full(devices, 1.8 - 0.1), rtol=1e-6)
 
 
+def test_lecam_may_charge_one_side_only(keys):
+    """The authors' code: E max(0, D(x) - a_F)^2 + E max(0, a_R - D(G(z)))^2."""
+    real, fake = np.array([1.0, -2.0, 4.0], np.float32), np.array([-1.0, 2.0, 0.0], np.float32)
+    spec = Regularise(lecam=1.0, lecam_one_sided=True)
+    both = iter((jnp.asarray(real), jnp.asarray(fake)))
+    total, _ = one_device(lambda: spec(lambda x: next(both), images(3), images(3, 1), keys(3), anchors(0.8, -0.2)))
+    expected = (1.2**2 + 4.2**2) / 3 + (1.8**2 + 0.8**2) / 3
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
+
+
+def followed(spec, batches, k):
+    """Anchors and LeCam's share of the loss after each of the updates, whose scores are constants (real, fake)."""
+    found, seen = anchors(), []
+    for turn, scores in enumerate(batches):
+        both = iter(jnp.full(2, s) for s in scores)
+        total, metrics = spec(lambda x, both=both: next(both), images(2), images(2), k, found, jnp.int32(turn))
+        seen.append((found.real[...], found.fake[...], total, metrics["lecam"]))
+    return jnp.stack([jnp.stack(each) for each in seen])
+
+
+BATCHES = ((2.0, -1.0), (4.0, 0.0), (1.0, -3.0), (0.0, 5.0))
+
+
+def test_anchors_are_corrected_for_their_start_as_in_adam(keys):
+    """m_t / (1 - d^t) with m_t = d m_(t-1) + (1 - d) mean: the first is the first batch's mean, not near 0."""
+    decay, k = 0.75, keys(2)
+    seen = one_device(lambda: followed(Regularise(lecam=0.5, decay=decay), BATCHES, k))
+    m = np.zeros(2)
+    for t, scores in enumerate(BATCHES, 1):
+        m = decay * m + (1 - decay) * np.array(scores)
+        real, fake = m / (1 - decay**t)
+        cost = (scores[0] - fake) ** 2 + (scores[1] - real) ** 2
+        np.testing.assert_allclose(seen[t - 1], [real, fake, 0.5 * cost, cost], rtol=1e-5)
+
+
+def test_lecam_may_begin_later(keys):
+    """Until then anchors are those of the last batch and nothing is charged; then the averages begin."""
+    k = keys(2)
+    seen = one_device(lambda: followed(Regularise(lecam=0.5, decay=0.75, lecam_start=2), BATCHES, k))
+    fresh = one_device(lambda: followed(Regularise(lecam=0.5, decay=0.75), BATCHES[2:], k))
+    np.testing.assert_allclose(seen[:2, :2], BATCHES[:2], rtol=1e-5)
+    np.testing.assert_array_equal(seen[:2, 2], 0)
+    np.testing.assert_allclose(seen[2:], fresh, rtol=1e-5)
+    assert seen[3, 2] > 1
+
+
+def test_outside_training_anchors_stay(keys):
+    found = anchors(0.8, -0.2)
+    one_device(lambda: Regularise(lecam=1.0)(mean, images(3), images(3), keys(3), found))
+    assert (found.real[...], found.fake[...]) == (jnp.float32(0.8), jnp.float32(-0.2))
+
+
 def test_consistency_is_the_squared_change_of_the_score(keys):
     """Real and fake examples by their own weights; both scores are differentiated."""
     real, fake, k = images(), images(seed=1), keys(8)
-    spec = Regularise(consistency=2.0, consistency_fake=3.0, by=("flip", "cutout"))
+    spec = Regularise(consistency=2.0, consistency_fake=3.0, by=("flip", "translation"))
     total, seen = spec(corner, real, fake, k, None)
     changes = [
-        jnp.square(corner(x) - corner(augment(x, fold(k, i), spec.by))).mean() for i, x in enumerate((real, fake))
+        jnp.square(corner(x) - corner(augment(x, fold(k, i), spec.by, "reflect"))).mean()
+        for i, x in enumerate((real, fake))
     ]
     assert min(changes) > 0.01
     np.testing.assert_allclose([seen["consistency"], seen["consistency_fake"]], changes, rtol=1e-6)
@@ -123,7 +177,8 @@ def test_every_method_takes_them_all_and_devices_agree(evaluate, compiled, fresh
     """The parts of the loss at what the opponent sees, added up; and the anchors move."""
     method = dataclasses.replace(METHODS[name], regularise=EVERYTHING, augment=("color", "translation"))
     networks, x, k = fresh(method, IMAGE), images(), keys(8)
-    one, two = (evaluate(method.opponent_loss, networks, x, k, devices) for devices in (1, 2))
+    first = partial(method.opponent_loss, turn=jnp.int32(0))
+    one, two = (evaluate(first, networks, x, k, devices) for devices in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one, two)
     bare = dataclasses.replace(method, regularise=Regularise())
     plain = evaluate(bare.opponent_loss, {n: net for n, net in networks.items() if n != "anchors"}, x, k)
@@ -132,21 +187,21 @@ def test_every_method_takes_them_all_and_devices_agree(evaluate, compiled, fresh
     def scored(x, k):
         fake = method.sample(networks, fold(k, FAKE))
         seen = [augment(v, fold(k, s), method.augment) for v, s in ((x, SEEN_REAL), (fake, SEEN_FAKE))]
-        changed = [augment(v, fold(fold(k, REGULARISE), i), ("cutout",)) for i, v in enumerate(seen)]
+        changed = [augment(v, fold(fold(k, REGULARISE), i), EVERYTHING.by, "reflect") for i, v in enumerate(seen)]
         return [method.score(networks, v) for v in (*seen, *changed)]
 
     scores = scored(x, k)
     expected = {
         "consistency": jnp.square(scores[0] - scores[2]).mean(),
         "consistency_fake": jnp.square(scores[1] - scores[3]).mean(),
-        "lecam": jnp.square(scores[0]).mean() + jnp.square(scores[1]).mean(),
+        "lecam": jnp.square(scores[0] - scores[1].mean()).mean() + jnp.square(scores[1] - scores[0].mean()).mean(),
     }
     for part, value in expected.items():
         np.testing.assert_allclose(one.metrics[part], value, rtol=1e-3, atol=1e-7)
     weighted = 2 * expected["consistency"] + 3 * expected["consistency_fake"] + 0.7 * expected["lecam"]
     np.testing.assert_allclose(one.loss - plain.loss, weighted, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(one.stats["anchors"]["real"], 0.01 * scores[0].mean(), rtol=1e-3, atol=1e-8)
-    np.testing.assert_allclose(one.stats["anchors"]["fake"], 0.01 * scores[1].mean(), rtol=1e-3, atol=1e-8)
+    np.testing.assert_allclose(one.stats["anchors"]["real"], scores[0].mean(), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(one.stats["anchors"]["fake"], scores[1].mean(), rtol=1e-3, atol=1e-6)
     assert max(abs(g).max() for g in jax.tree.leaves(one.grads["generator"])) == 0
 
 
@@ -185,7 +240,8 @@ def test_a_larger_batch_of_fakes_is_the_mean_of_its_parts(evaluate, fresh, keys)
 
 
 def test_what_cannot_work_is_refused():
-    for name, value in (("consistency", -1.0), ("consistency_fake", -1.0), ("lecam", -1.0), ("decay", 1.0)):
+    wrong = {"consistency": -1.0, "consistency_fake": -1.0, "lecam": -1.0, "decay": 1.0, "lecam_start": -1}
+    for name, value in wrong.items():
         with pytest.raises(Invalid, match=f"^{name}: {value} is not"):
             Regularise(**{name: value})
     with pytest.raises(Invalid, match="^by: .* at least one kind"):

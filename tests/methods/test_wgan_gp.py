@@ -231,7 +231,7 @@ class Algorithm1:
     decay: str = "iterations"
     sign: int = 1
     interval: int = 1
-    restart: bool = False
+    count: str = "updates"
 
     def rate(self, t, plays):
         done = {"iterations": t, "updates": t * plays, "never": 0}[self.decay]
@@ -244,7 +244,7 @@ class Algorithm1:
             for i in range(plays):
                 distance = self.sign * (b - real[t, 0 if self.same_batch else i].mean(0))
                 length = np.linalg.norm(w)
-                turn = i if self.restart else t * plays + i
+                turn = {"updates": t * plays + i, "within": i, "mixed up": t + i}[self.count]
                 weight = self.weight * self.interval * (turn % self.interval == 0)
                 penalty = 2 * weight * (length - 1) * w / length
                 for gradient in (distance, penalty) if self.apart else (distance + penalty,):
@@ -298,10 +298,14 @@ def test_training_as_others_do_it_ends_elsewhere(trained, deviation):
 
 
 def test_a_lazy_penalty_counts_the_critics_updates(play):
-    """Every second of all updates pays twice; three to an iteration, so a count that began anew would pay at others."""
-    real, state = train(play, penalty=Penalty(interval=2))
-    np.testing.assert_allclose(learnt(state), Algorithm1(interval=2).run(real, 3), atol=1e-5)
-    for other in (Algorithm1(interval=2, restart=True), Algorithm1(weight=20.0)):
+    """Every fourth of all updates, three to an iteration, pays four times: the first, second and third of iterations.
+
+    With an interval of 2 the sum of iteration and play, planted, would have the parity of the right count.
+    """
+    real, state = train(play, penalty=Penalty(interval=4))
+    np.testing.assert_allclose(learnt(state), Algorithm1(interval=4).run(real, 3), atol=1e-5)
+    others = Algorithm1(interval=4, count="within"), Algorithm1(interval=4, count="mixed up"), Algorithm1(weight=40.0)
+    for other in others:
         assert np.abs(np.subtract(learnt(state), other.run(real, 3))).max() > 1e-3
 
 
@@ -319,7 +323,7 @@ def test_defaults_are_those_of_the_paper():
     assert [player.plays for player in WGANGP().players()] == [5, 1]
     assert [player.plays for player in WGANGP(n_critic=1).players()] == [1, 1]
     for player in WGANGP().players():
-        assert (player.optimizer.name, player.optimizer.b1, player.optimizer.b2) == ("adam", 0.0, 0.9)
+        assert player.optimizer == Optimizer("adam", learning_rate=1e-4, b1=0.0, b2=0.9)
 
 
 def test_the_settings_of_the_penalty_reach_it(evaluate, keys):
