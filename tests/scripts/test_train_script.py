@@ -127,6 +127,12 @@ def test_training_does_not_import_tensorflow(environment):
         ("--method.n-critic 0", "method.n_critic: 0 is not at least 1"),
         ("--method.critic.norm batch", "method.critic.norm: 'batch' is not allowed in a critic"),
         ("--method.critic.width 0", "method.critic.width: 0 is not at least 1"),
+        (
+            "--config gan --method.penalty.where real --method.penalty.target 0",
+            "method.penalty.weight: 0.0 is not above 0, and without it where = 'real', target = 0.0 would do nothing; "
+            "give --method.penalty.weight",
+        ),
+        ("--method.critic-optimizer.b1 1.5", "method.critic_optimizer.b1: 1.5 is not in [0, 1)"),
         ("--parallel.mapper vmap", "'--parallel.mapper'. Expected one of ('pmap', 'shard_map')"),
         ("--data.name nope", "data.name: nope; digits, points:"),
         ("--config vae --method.n-critic 3", "--method.n-critic: no such flag; there are --method.beta"),

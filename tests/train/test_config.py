@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 
 from genlab.errors import Invalid
 from genlab.train import cli
-from genlab.train.config import check_same, from_dict, to_dict
+from genlab.train.config import Train, check_same, from_dict, resolved, to_dict
 
 
 def test_every_preset_survives_json(preset):
@@ -64,3 +65,63 @@ def test_a_run_from_before_a_setting_was_there_goes_on_with_its_default():
     dropping = dataclasses.replace(config.method.encoder, dropout=0.1)
     with pytest.raises(Invalid, match="method.encoder.dropout = 0.0, not 0.1"):
         check_same(old, dataclasses.replace(config, method=dataclasses.replace(config.method, encoder=dropping)))
+
+
+def test_a_rule_given_by_a_flag_has_its_own_constants():
+    """Not those of the preset's rule; what the preset says itself, as here eps, stays. A dry run shows the numbers."""
+    wish = cli.parse(["--config", "vae", "--method.optimizer.name", "lion"]).settings
+    assert resolved(wish).method.optimizer.b2 == 0.99
+    said = cli.describe(wish).splitlines()
+    assert {"method.optimizer.name = 'lion'", "method.optimizer.b1 = 0.9", "method.optimizer.b2 = 0.99"} <= set(said)
+    given = cli.parse(["--config", "vae", "--method.optimizer.b2", "0.5"]).settings
+    assert "method.optimizer.b2 = 0.5" in cli.describe(given).splitlines()
+    assert "method.optimizer.eps = 1e-05" in cli.describe(given).splitlines()
+
+
+@pytest.mark.parametrize("name", ["vae", "rbm", "wgan"])
+def test_a_run_that_spells_the_constants_out_goes_on_with_those_that_are_left_to_the_rule(name):
+    """As config.json holds them, and as it held Adam's for every rule before these had their own."""
+    config = cli.preset(name)
+    for written in (to_dict(resolved(config)), to_dict(config)):
+        check_same(written, config)
+        assert resolved(from_dict(written)) == resolved(config)
+    old = to_dict(config)
+    for optimizer in (value for value in old["method"].values() if isinstance(value, dict) and "b1" in value):
+        adam = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
+        optimizer |= {n: v for n, v in adam.items() if optimizer[n] is None}
+    check_same(old, config)
+    with pytest.raises(Invalid, match="optimizer.learning_rate"):
+        check_same(old, cli.parse(["--config", name, f"--method.{OPTIMIZER[name]}.learning-rate", "0.3"]).settings)
+
+
+OPTIMIZER = {"vae": "optimizer", "rbm": "optimizer", "wgan": "critic-optimizer"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "penalty"),
+    [
+        (
+            "--config gan --method.penalty.weight 5 --method.penalty.where real --method.penalty.target 0",
+            (5, "real", 0),
+        ),
+        ("--config r3gan --method.penalty.weight 0", (0, "both", 0)),
+        ("--config r3gan --method.penalty.weight 0 --method.penalty.where real", (0, "real", 0)),
+        ("--config wgan_gp --method.penalty.where real", (10, "real", 1)),
+    ],
+)
+def test_a_penalty_with_a_weight_or_without_one_on_purpose_is_not_refused(flags, penalty):
+    found = cli.parse(flags.split()).settings.method.penalty
+    assert (found.weight, found.where, found.target) == penalty
+
+
+def test_averaged_weights_may_be_told_by_their_half_life_in_images():
+    """5 million images, 9,766 iterations of 512, after which weights count half; early on a quarter of all so far."""
+    assert Train(ema=0.9).averaging(512) == (0.9, 10.0)
+    decay, ramp = Train(ema_halflife=5e6).averaging(512)
+    assert decay ** (5e6 / 512) == pytest.approx(0.5)
+    t = 1e6
+    assert ((1 + t) / (ramp + t)) ** (t / 4) == pytest.approx(0.5, rel=1e-4)
+    assert cli.preset("r3gan_cifar10").train.ema_halflife == 5e6
+    for wrong in (-1.0, math.inf):
+        with pytest.raises(Invalid, match=f"^ema_halflife: {wrong} is not a finite number of at least 0"):
+            Train(ema_halflife=wrong)

@@ -8,7 +8,16 @@ import numpy as np
 import optax
 import pytest
 
-from genlab.methods.game import Optimizer, Player
+from genlab.errors import Invalid
+from genlab.methods.began import BEGAN
+from genlab.methods.game import USUAL, Optimizer, Player
+from genlab.methods.gan import GAN
+from genlab.methods.iwae import IWAE
+from genlab.methods.vae_gan import VAEGAN
+from genlab.methods.vq_vae import VQVAE
+from genlab.methods.wae import WAE
+from genlab.methods.wgan import WGAN
+from genlab.methods.wgan_gp import WGANGP
 from genlab.train.optimizer import build, schedule
 
 NAMES = typing.get_args(typing.get_type_hints(Optimizer)["name"])
@@ -148,3 +157,63 @@ def test_schedules_count_iterations_not_updates(name):
     seen = moves(ones, plays=5, iterations=5, name=name, schedule="linear", params=np.zeros(3))
     close(seen[:, 0], -RATE * np.repeat(1 - np.arange(5) / 5, 5))
     assert (seen[5:] != 0).all()
+
+
+# what each rule's paper names, or Optax where it names nothing
+CONSTANTS = {
+    "sgd": (None, None, None),
+    "momentum": (0.9, None, None),
+    "nesterov": (0.9, None, None),
+    "adagrad": (None, None, 1e-7),
+    "adadelta": (None, 0.95, 1e-6),
+    "rmsprop": (None, 0.9, 1e-8),
+    "adam": (0.9, 0.999, 1e-8),
+    "adamw": (0.9, 0.999, 1e-8),
+    "lion": (0.9, 0.99, None),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_has_its_own_constants(name):
+    """What is not given is the rule's own, and moves as it does when it is spelt out; what is given stays."""
+    assert USUAL.keys() == CONSTANTS.keys() == set(NAMES)
+    known = dict(zip(("b1", "b2", "eps"), CONSTANTS[name], strict=True))
+    assert Optimizer(name).resolved() == Optimizer(name, **known) == Optimizer(name, **known).resolved()
+    close(moves([G1, G2], name=name), moves([G1, G2], name=name, **known))
+    spelt = Optimizer(name, b1=0.3, b2=0.4, eps=0.5).resolved()
+    own = {"b1": 0.3, "b2": 0.4, "eps": 0.5}
+    assert {n: getattr(spelt, n) for n in own} == {n: own[n] if known[n] is not None else None for n in own}
+
+
+def test_rmsprop_and_adadelta_by_hand():
+    """v <- b2 v + (1 - b2) g^2 from 0, g / sqrt(v + eps): with Adam's b2 the first step would be ten times as far."""
+    v = 0.1 * G1[:2] ** 2
+    second = 0.9 * v + 0.1 * G2[:2] ** 2
+    seen = moves([G1, G2], name="rmsprop")[:, :2]
+    close(seen, [-RATE * G1[:2] / np.sqrt(v + 1e-8), -RATE * G2[:2] / np.sqrt(second + 1e-8)])
+    v = 0.05 * G1[:2] ** 2  # Zeiler (2012), algorithm 1
+    close(moves([G1], name="adadelta")[0, :2], -RATE * G1[:2] * np.sqrt(1e-6 / (v + 1e-6)))
+
+
+def test_defaults_are_those_of_the_papers():
+    """Of the methods whose paper names an optimiser."""
+    dcgan = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)
+    rmsprop = Optimizer("rmsprop", learning_rate=5e-5, b2=0.99)
+    for method, names, optimizer in (
+        (WGANGP(), ("critic", "generator"), Optimizer(learning_rate=1e-4, b1=0.0, b2=0.9)),
+        (WGAN(), ("critic", "generator"), rmsprop),
+        (GAN(), ("discriminator", "generator"), dcgan),
+        (BEGAN(), ("discriminator", "generator"), Optimizer(learning_rate=1e-4)),
+        (VAEGAN(), ("discriminator", "encoder", "decoder"), Optimizer("rmsprop", learning_rate=3e-4)),
+        (IWAE(), ("model",), Optimizer(learning_rate=1e-3, eps=1e-4)),
+        (WAE(), ("model",), Optimizer(learning_rate=1e-3, b1=0.5)),
+        (VQVAE(), ("model",), Optimizer(learning_rate=2e-4)),
+    ):
+        players = {player.name: player.optimizer for player in method.players()}
+        assert {name: players[name] for name in names} == dict.fromkeys(names, optimizer)
+
+
+@pytest.mark.parametrize(("field", "value"), [("b1", 1.0), ("b2", -0.1), ("eps", -1.0)])
+def test_constants_out_of_range_are_refused(field, value):
+    with pytest.raises(Invalid, match=f"^{field}: {value} is not "):
+        Optimizer(**{field: value})

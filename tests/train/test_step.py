@@ -17,6 +17,8 @@ from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import Dropout
 from genlab.nn.network import Net
 from genlab.train import cli, spmd
+from genlab.train.loop import train
+from genlab.train.model import load as load_model
 from genlab.train.state import Game
 from genlab.train.step import indices, make_step
 
@@ -171,6 +173,21 @@ def test_the_average_follows_its_formula(tiny):
     first = jax.tree.map(lambda e, p: 0.1 * e + 0.9 * p, start.params["generator"], after[0].params["generator"])
     second = jax.tree.map(lambda e, p: 2 / 11 * e + 9 / 11 * p, first, after[1].params["generator"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second, after[1].ema["params"]["generator"])
+
+
+def test_the_average_of_a_half_life_follows_its_formula(tiny, tmp_path):
+    """Of whole runs, too: d = min(1/2, (1 + t) / (1 + 4 log 2 + t)), the half-life being one batch."""
+    config = tiny("wgan_gp", train={"ema_halflife": 16.0})
+    bench = Bench(config)
+    start = jax.device_get(bench.init())
+    after = [bench.run(bench.init(), n)[0] for n in (1, 2)]
+    expected = start.params["generator"]
+    for t, state in enumerate(after):
+        d = min(0.5, (1 + t) / (1 + 4 * np.log(2) + t))
+        expected = jax.tree.map(lambda e, p, d=d: d * e + (1 - d) * p, expected, state.params["generator"])
+    train(config, tmp_path)
+    seen = load_model(tmp_path).state.ema["params"]["generator"]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), expected, seen)
 
 
 def test_a_player_moves_only_its_own_networks(tiny):
