@@ -81,7 +81,7 @@ def test_a_run_resumed_between_two_rows_has_the_same_rows(tiny, whole):
 def bench(config, row):
     """The state after so many iterations in such calls, and the last metrics."""
     devices = spmd.pick(config.parallel, config.data.batch_size)
-    dataset = load_data(config.data, 0)
+    dataset = load_data(config.data)
     game = Game(config.method, dataset.shape, 0, 10)
     feed = make_feed(config.data, dataset, 0, game.reads, len(devices), lambda x: spmd.replicate(x, devices))
     call = spmd.spread(make_step(game, feed, 0.9, row), devices, "pmap", feed.axis)
@@ -123,7 +123,7 @@ def test_validation_charges_a_lazy_penalty_as_it_is_on_average(tiny):
     seen = []
     for interval in (1, 2):
         config = tiny("wgan_gp", method={"penalty": Penalty(interval=interval)})
-        dataset = load_data(config.data, 0)
+        dataset = load_data(config.data)
         game = Game(config.method, dataset.shape, 0, 1)
         state = jax.jit(game.init)()
         seen.append(make_validation(game, held_out(dataset, config.data, 0))(state))
