@@ -132,7 +132,7 @@ def test_training_does_not_import_tensorflow(environment):
             "method.penalty.weight: 0.0 is not above 0, and without it where = 'real', target = 0.0 would do nothing; "
             "give --method.penalty.weight",
         ),
-        ("--method.critic-optimizer.b1 1.5", "method.critic_optimizer.b1: 1.5 is not in [0, 1)"),
+        ("--method.critic-optimizer.b1 1.5", "b1: 1.5 is not in [0, 1)"),
         ("--parallel.mapper vmap", "'--parallel.mapper'. Expected one of ('pmap', 'shard_map')"),
         ("--data.name nope", "data.name: nope; digits, points:"),
         ("--config vae --method.n-critic 3", "--method.n-critic: no such flag; there are --method.beta"),
