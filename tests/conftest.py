@@ -89,6 +89,19 @@ def preset(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, to compare with; `pytest -m torch` runs the tests that ask for it, and no others."""
+    return pytest.importorskip("torch", reason="PyTorch is in the bench extra", exc_type=ImportError)
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
+
+
+@pytest.fixture(scope="session")
 def noisy() -> Callable:
     """`noisy(networks)`: the same with parameters away from their first values, so that every one of them tells."""
 

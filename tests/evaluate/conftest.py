@@ -13,13 +13,12 @@ STANDINS = (".datasets", ".models", ".transforms", ".transforms.functional")
 
 
 @pytest.fixture(scope="session")
-def fidelity():
+def fidelity(torch):
     """`fidelity("metric_fid")`: a module of torch-fidelity, where it is installed.
 
     It imports torchvision for data sets and other networks, which nothing here uses; and torchvision would demand
     another PyTorch. An empty stand-in lets it be imported.
     """
-    pytest.importorskip("torch", reason="needs the bench extra")
     if importlib.util.find_spec("torch_fidelity") is None:
         pytest.skip("needs torch-fidelity: pip install --no-deps torch-fidelity==0.4.0")
     standins = {f"torchvision{name}": types.ModuleType(name) for name in ("", *STANDINS)}

@@ -67,8 +67,7 @@ def test_moments_are_numpys_in_double_precision_whatever_the_chunks():
         moments(x[:1])
 
 
-def test_it_is_torch_fidelitys(fidelity):
-    torch = pytest.importorskip("torch")
+def test_it_is_torch_fidelitys(torch, fidelity):
     module = fidelity("metric_fid")
     rng = np.random.default_rng(6)
     x = rng.normal(size=(400, 24)).astype(np.float32)

@@ -12,9 +12,8 @@ from genlab.evaluate.weights import write
 
 
 @pytest.fixture(scope="module")
-def network(fidelity, tmp_path_factory):
+def network(torch, fidelity, tmp_path_factory):
     """torch-fidelity's network with random weights and batch norms that matter, and the file it read them from."""
-    torch = pytest.importorskip("torch")
     module = fidelity("feature_extractor_inceptionv3")
     path = tmp_path_factory.mktemp("inception") / "weights.pth"
     torch.manual_seed(0)
@@ -47,8 +46,7 @@ def images(shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def test_its_features_and_logits_are_torch_fidelitys(network):
-    torch = pytest.importorskip("torch")
+def test_its_features_and_logits_are_torch_fidelitys(torch, network):
     shell, path = network
     x = images((2, 32, 40, 3))
     x[1, 8:24] = 255
@@ -71,8 +69,7 @@ def test_safetensors_are_the_same_weights(network, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (28, 32), (299, 299), (400, 310)])
-def test_resizing_is_torch_fidelitys(fidelity, shape):
-    torch = pytest.importorskip("torch")
+def test_resizing_is_torch_fidelitys(torch, fidelity, shape):
     tf1 = fidelity("interpolate_compat_tensorflow").interpolate_bilinear_2d_like_tensorflow1x
     x = images((1, *shape, 3)).astype(np.float32)
     expected = tf1(torch.from_numpy(x.transpose(0, 3, 1, 2)), (299, 299), align_corners=False).numpy()

@@ -42,9 +42,8 @@ def test_the_error_is_the_jackknifes():
     np.testing.assert_allclose(kernel_distance(x, y).error, expected, rtol=1e-10)
 
 
-def test_it_is_torch_fidelitys(fidelity):
+def test_it_is_torch_fidelitys(torch, fidelity):
     """All pairs, and its own random subsets, to 1e-6."""
-    torch = pytest.importorskip("torch")
     theirs = fidelity("metric_kid").kid_features_to_metric
     fake, real = draw(120, 16, 0.2).astype(np.float32), draw(150, 16, seed=1).astype(np.float32)
 

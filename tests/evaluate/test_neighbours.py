@@ -96,8 +96,7 @@ def test_all_are_their_definitions_beyond_one_chunk():
     np.testing.assert_allclose(density_coverage(real, fake), [five["density"], five["coverage"]], atol=1e-6)
 
 
-def test_precision_and_recall_are_torch_fidelitys(fidelity):
-    torch = pytest.importorskip("torch")
+def test_precision_and_recall_are_torch_fidelitys(torch, fidelity):
     rng = np.random.default_rng(5)
     real, fake = rng.normal(size=(300, 6)), rng.normal(0.4, 1, size=(250, 6))
     theirs = fidelity("metric_prc").prc_features_to_metric(

@@ -20,9 +20,8 @@ def test_two_classes_by_hand():
     np.testing.assert_allclose(inception_score(logits, 1).value, 2 * np.exp(-entropy), rtol=1e-12)
 
 
-def test_it_is_torch_fidelitys(fidelity):
+def test_it_is_torch_fidelitys(torch, fidelity):
     """With its order of the samples, in uneven parts."""
-    torch = pytest.importorskip("torch")
     logits = np.random.default_rng(0).normal(0, 3, (203, 10)).astype(np.float32)
     theirs = fidelity("metric_isc").isc_features_to_metric(torch.from_numpy(logits), 10, True, 2020)
     found = inception_score(logits, 10)

@@ -137,8 +137,7 @@ def test_parameter_gradient_by_finite_differences(net, spec):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_agrees_with_the_double_backward_of_pytorch(dtype):
-    torch = pytest.importorskip("torch", reason="the oracle needs PyTorch (the bench extra)", exc_type=ImportError)
+def test_agrees_with_the_double_backward_of_pytorch(torch, dtype):
     with jax.enable_x64(True):
         real, fake = images(dtype=dtype)
         params = [weight(i, *shape).astype(dtype) for i, shape in enumerate([(3, 3, 2, 6), (3, 3, 6, 8), (32, 1)])]

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import nnx
 
 from genlab.errors import Invalid
@@ -22,10 +21,10 @@ LAYERS = {
 }
 # the layer of PyTorch, and where its axes are among ours
 TORCH = {
-    "linear": (lambda: torch.nn.Linear(5, 4), (1, 0)),
-    "conv": (lambda: torch.nn.Conv2d(3, 4, 3, 2), (3, 2, 0, 1)),
-    "transposed": (lambda: torch.nn.ConvTranspose2d(3, 4, 5, 2), (3, 2, 0, 1)),
-    "pooled": (lambda: torch.nn.Conv2d(3, 4, 3), (3, 2, 0, 1)),
+    "linear": (lambda torch: torch.nn.Linear(5, 4), (1, 0)),
+    "conv": (lambda torch: torch.nn.Conv2d(3, 4, 3, 2), (3, 2, 0, 1)),
+    "transposed": (lambda torch: torch.nn.ConvTranspose2d(3, 4, 5, 2), (3, 2, 0, 1)),
+    "pooled": (lambda torch: torch.nn.Conv2d(3, 4, 3), (3, 2, 0, 1)),
 }
 
 
@@ -60,10 +59,10 @@ def test_the_weight_in_use_has_spectral_norm_1(name):
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`|.*spectral_norm.*:FutureWarning")
 @pytest.mark.parametrize("name", TORCH)
 @pytest.mark.parametrize("passes", [1, 3])
-def test_spectral_norm_is_pytorchs(name, passes):
+def test_spectral_norm_is_pytorchs(torch, name, passes):
     """The weight in use and the gradient by the parameter: 1e-5. PyTorch moves u in a pass, we in the next update."""
     layer, (make, axes) = spectral(name), TORCH[name]
-    theirs = torch.nn.utils.spectral_norm(make())
+    theirs = torch.nn.utils.spectral_norm(make(torch))
     kernel = np.array(layer.kernel[...])
     c = np.random.default_rng(0).normal(size=kernel.shape).astype(np.float32)
     with torch.no_grad():
@@ -93,7 +92,7 @@ def test_only_a_training_update_moves_u():
     np.testing.assert_allclose(np.linalg.norm(layer.u[...]), 1, rtol=1e-6)
 
 
-def test_instance_norm_is_pytorchs():
+def test_instance_norm_is_pytorchs(torch):
     """Values and gradients by input, scale and shift: 1e-5."""
     x = np.random.default_rng(0).normal(2, 3, size=(2, 4, 6, 3)).astype(np.float32)
     c = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
