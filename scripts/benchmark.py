@@ -1,4 +1,4 @@
-"""How fast genlab trains, beside PyTorch: `python scripts/benchmark.py`. Needs `pip install -e ".[bench]"`."""
+"""How fast genlab trains, beside PyTorch: `python scripts/benchmark.py`. PyTorch is in `pip install -e ".[bench]"`."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Command:
     loop: bool = False
     """Also time the training loop of --config wgan_gp on images of MNIST's size, beside its bare compiled step."""
     out: Path = Path("benchmark.json")
-    """Where the figures go."""
+    """Where the figures go, a .json file."""
 
 
 def command(argv: list[str]) -> None:
@@ -34,15 +34,18 @@ def command(argv: list[str]) -> None:
     wish = cli.arguments(Command, argv)
     from genlab.benchmark import overhead
     from genlab.benchmark.report import machine, measure, table
+    from genlab.track.whole import whole
 
     require(wish.rounds >= 1, "rounds", wish.rounds, "at least 1")
+    require(wish.out.suffix == ".json", "out", str(wish.out), "a .json file")
     rows = [row for name in wish.workloads for row in measure(name, wish.compute, wish.rounds, wish.sides, wish.peer)]
     print(table(rows))
     figures: dict[str, Any] = {"machine": machine(rows), "rows": rows}
     if wish.loop:
         figures["loop"] = overhead.measure(cli.preset("wgan_gp"), wish.rounds)
         print(f"\nthe loop takes {figures['loop']['overhead']:+.1%} beside the bare compiled step")
-    wish.out.write_text(json.dumps(figures, indent=1) + "\n")
+    with whole(wish.out) as part:
+        part.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class Command:
     run_dir: tyro.conf.Positional[Path]
     """Folder of the run."""
     out: Path = Path("export")
-    """Folder to write, which must be empty or not exist yet."""
+    """Folder to write, of no suffix, which must be empty or not exist yet."""
     step: int | None = None
     """Which checkpoint; the newest by default."""
     ema: bool = True

@@ -15,7 +15,7 @@ class Command:
     run_dir: tyro.conf.Positional[Path]
     """Folder of the run."""
     out: Path = Path("samples.png")
-    """A picture (.png), an array (.npz), or a folder of images (anything else)."""
+    """A picture (.png), an array (.npz), or a folder of images (no suffix)."""
     n: int = 64
     """How many samples; a million is written while it is drawn."""
     seed: int = 0

@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -138,8 +139,11 @@ def _digits(value: float) -> str:
 
 
 def machine(rows: list[Row]) -> Row:
-    """What it ran on."""
-    packages = {name: importlib.metadata.version(name) for name in ("jax", "torch")}
+    """What it ran on, and the versions of the libraries that are installed."""
+    packages = {}
+    for name in ("jax", "torch"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
     device = next((row["device"] for row in rows if "device" in row), "none")
     return {
         "device": device,

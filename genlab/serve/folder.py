@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, require
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
 from genlab.track.folder import RunFolder
@@ -14,11 +14,13 @@ def write(model: Model, run: Path, out: Path) -> None:
     """Write `<program>.stablehlo`, weights.safetensors, config.json and README.md, the model card, to a new folder.
 
     Raises:
-        Invalid: `out` holds something or cannot be written; the method cannot be exported; the run is damaged.
+        Invalid: `out` has a suffix, holds something or cannot be written; the method cannot be exported; the run is
+            damaged.
     """
     from safetensors.numpy import save
 
     folder = RunFolder.open(run)
+    require(not out.suffix, "out", str(out), "a folder, whose name has no suffix")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise Invalid(f"out: {out}; must be an empty folder, or not exist yet")
     files = {f"{name}.stablehlo": program for name, program in programs(model).items()}

@@ -26,7 +26,9 @@ from genlab.methods.game import Method
 from genlab.train.config import Config, flatten, presets, resolved, to_dict
 
 T = TypeVar("T")
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+PACKAGE = Path(__file__).resolve().parents[1]
+# in the package where it was installed from a wheel, beside it in a checkout
+CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
 
 @dataclass(frozen=True)

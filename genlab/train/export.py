@@ -52,15 +52,18 @@ class Samples:
 def write_samples(out: Path, samples: Samples, shard: int | None = None) -> None:
     """Write samples: one picture (.png), one array (.npz), a folder of images, or of .npz of `shard` samples each.
 
-    Images are written as uint8, labels beside them in an .npz, and as one subfolder for each class in a folder. A
-    picture of labelled samples has a column for each of their classes. Nothing is at `out` before all of it is.
+    A folder's name has no suffix, so that `samples.jpg` is a mistake that is told, and not the name of a folder. Images
+    are written as uint8, labels beside them in an .npz, and as one subfolder for each class in a folder. A picture of
+    labelled samples has a column for each of their classes. Nothing is at `out` before all of it is.
 
     Raises:
-        Invalid: points into a folder of images, too many for a picture, and what `whole` raises.
+        Invalid: another suffix, points into a folder of images, too many for a picture, and what `whole` raises.
     """
-    kind = "shards" if shard is not None else out.suffix if out.suffix in WORDS else "folder"
+    allowed = f"a {' or '.join(WORDS)} file, or a folder, whose name has no suffix"
+    require(out.suffix in ("", *WORDS), "out", str(out), allowed)
+    kind = "shards" if shard is not None else out.suffix or "folder"
     require(shard is None or shard >= 1, "shard", shard, "at least 1")
-    if kind == "shards" and out.suffix in WORDS:
+    if kind == "shards" and out.suffix:
         raise Invalid(f"out: {out}; shards go to a folder")
     if kind == "folder" and not samples.images:
         raise Invalid(f"out: {out}; points go to a .npz or a .png file, or to a folder of shards")

@@ -19,8 +19,6 @@ from genlab.errors import Invalid
 from genlab.kernels.convolution import conv, conv_transpose
 from genlab.nn.network import Net
 
-torch = pytest.importorskip("torch", reason="PyTorch is in the bench extra")
-
 
 def narrow(workload):
     """The workload with networks of a few channels, on a few examples."""
@@ -29,7 +27,7 @@ def narrow(workload):
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_both_sides_have_the_same_networks(name):
+def test_both_sides_have_the_same_networks(torch, name):
     """As many parameters in each kernel, bias, scale and shift, at full size."""
     from genlab.benchmark import theirs
 
@@ -50,7 +48,7 @@ def test_both_sides_have_the_same_networks(name):
 
 
 @pytest.mark.parametrize("name", ["dcgan32", "resnet32", "vae_mlp", "vae_dcgan32"])
-def test_pytorch_trains_its_side(name):
+def test_pytorch_trains_its_side(torch, name):
     """Both players move, and by about the learning rate, as Adam does at first."""
     from genlab.benchmark.theirs import Torch
 
@@ -140,7 +138,30 @@ def test_medians_ratios_and_shares():
     assert "not possible: cannot" in table[4]
 
 
-def test_the_script_measures_both_sides(root: Path, tmp_path: Path):
+def test_libraries_that_are_not_installed_are_left_out(monkeypatch):
+    def version(name):
+        if name == "torch":
+            raise report.importlib.metadata.PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(report.importlib.metadata, "version", version)
+    found = report.machine(rows())
+    assert found["jax"] == "1.2" and "torch" not in found
+
+
+def test_genlab_is_measured_alone_and_figures_are_json(root: Path, tmp_path: Path):
+    """As it must be where PyTorch is not installed."""
+    out = tmp_path / "new" / "figures.json"
+    script = [sys.executable, "scripts/benchmark.py", "--workloads", "vae_mlp:2", "--rounds", "1", "--sides", "genlab"]
+    refused = subprocess.run([*script, "--out", "figures.md"], cwd=root, capture_output=True, text=True)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: out: 'figures.md' is not a .json file\n"
+    done = subprocess.run([*script, "--out", str(out)], cwd=root, capture_output=True, text=True, check=True)
+    assert "| vae_mlp:2 | 2 | genlab |" in done.stdout
+    assert [row["side"] for row in json.loads(out.read_text())["rows"]] == ["genlab"]
+
+
+def test_the_script_measures_both_sides(torch, root: Path, tmp_path: Path):
     """One round of the smallest workload, from the command line to the JSON."""
     out = tmp_path / "figures.json"
     script = [sys.executable, "scripts/benchmark.py", "--workloads", "vae_mlp:2", "--rounds", "1"]

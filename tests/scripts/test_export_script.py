@@ -137,6 +137,8 @@ def _full(path, written):
 def test_mistakes_are_named(export, run, tmp_path):
     with pytest.raises(Invalid, match="must be the folder of a run"):
         export(tmp_path, "--out", tmp_path / "x")
+    with pytest.raises(Invalid, match="out: '.*x.onnx' is not a folder, whose name has no suffix"):
+        export(run, "--out", tmp_path / "x.onnx")
     with pytest.raises(Invalid, match="step: 99 is not among the checkpoints"):
         export(run, "--step", 99, "--out", tmp_path / "x")
     for name in ("evaluation.jsonl", "versions.json"):

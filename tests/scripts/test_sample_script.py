@@ -61,6 +61,11 @@ def test_mistakes_are_named(sample, run, tmp_path):
         sample(run, "--out", run)
     with pytest.raises(Invalid, match="shards go to a folder"):
         sample(run, "--shard", 5, "--out", tmp_path / "x.npz")
+    for name in ("x.xyz", "x.PNG", "x.v2"):
+        for shard in ((), ("--shard", 5)):
+            with pytest.raises(Invalid, match=f"out: '.*{name}' is not a .png or .npz file, or a folder, whose name"):
+                sample(run, "--out", tmp_path / name, *shard)
+    assert [path.name for path in tmp_path.iterdir()] == [run.name]
     with pytest.raises(Invalid, match="shard: 0 is not at least 1"):
         sample(run, "--shard", 0, "--out", tmp_path / "x")
     with pytest.raises(Invalid, match="n: 10001 is not at most 10000, for a picture"):

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import jax
@@ -186,6 +188,18 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path, monkeypatch):
     assert done.returncode == 0
     assert "train.steps = 7\n" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_presets_are_found_where_there_is_no_checkout(tmp_path):
+    """The scripts beside a package laid out as its wheel is."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, place in ({name: name for name in wheel["packages"]} | wheel["force-include"]).items():
+        shutil.copytree(ROOT / source, tmp_path / "site" / place, ignore=shutil.ignore_patterns("__pycache__"))
+    asked = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", "vae_mnist", "--dry-run"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(asked, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "data.name = 'tfds:mnist'\n" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_fault(environment):
