@@ -148,6 +148,33 @@ def test_a_mistake_gets_one_line_that_names_what_is_allowed(arguments, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("columns", ["40", "100"])
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--train.stepz 3", "--train.stepz: no such flag; there are --train.ema, --train.seed, --train.steps, "),
+        ("--train.steps", "Missing value for argument '--train.steps'. Expected 1 values."),
+        ("--train.steps 2.5", "--train.steps: '2.5' is not an integer"),
+        ("--train.ema x", "--train.ema: 'x' is not a number"),
+        ("--train.ema 2", "train.ema: 2.0 is not in [0, 1)"),
+        ("--method.critic.width 0", "method.critic.width: 0 is not at least 1"),
+        ("--parallel.mapper v", "invalid choice 'v' for argument '--parallel.mapper'. Expected one of ('pmap', "),
+        ("--method.generator-optimizer.b2 1", "method.generator-optimizer.b2: 1.0 is not in [0, 1)"),
+        (
+            "--data.name a-name-of-data-that-is-longer-than-a-line-and-has-many-hyphens-at-which-it-could-be-broken",
+            "data.name: a-name-of-data-that-is-longer-than-a-line-and-has-many-hyphens-at-which-it-could-be-broken; ",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_these_words_however_narrow_the_terminal(monkeypatch, arguments, line, columns):
+    """tyro frames its complaints and breaks them, names too, where the terminal ends; all its words are read here."""
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(Invalid) as error:
+        cli.parse(arguments.split())
+    assert str(error.value) == line or line.endswith(("; ", ", ")) and str(error.value).startswith(line)
+    assert os.environ["COLUMNS"] == columns
+
+
 def test_a_mistake_ends_with_code_2_and_no_traceback(tmp_path):
     run = [sys.executable, str(ROOT / "scripts" / "train.py"), "--run-dir", str(tmp_path / "run"), "--train.steps", "0"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120)

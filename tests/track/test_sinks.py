@@ -1,5 +1,6 @@
 """Sinks: the record on disk, and its copy in Weights & Biases read back from a real offline run."""
 
+import ast
 import json
 import os
 import signal
@@ -240,10 +241,10 @@ def test_a_start_that_fails_is_one_line(tmp_path, caplog):
 # Other machines: environments of a fresh process
 
 
-def train(tmp_path, mode, env, end="tracker.close()"):
+def train(tmp_path, mode, env, begin="", end="tracker.close()"):
     """Three rows from a process of its own, with a fresh home and no W&B settings but `env`."""
     program = f"""
-import os, sys, time
+{begin}
 import genlab.track.sinks as sinks
 from genlab.track.folder import RunFolder
 sinks.INIT_SECONDS = 1.0
@@ -313,8 +314,35 @@ def test_auto_obeys_the_user_s_own_wandb_mode(tmp_path, wish):
     assert recorded(folder) == ([0, 1, 2] if wish == "offline" else [])
 
 
-def test_a_killed_run_keeps_its_rows(tmp_path):
-    done, folder, _ = train(tmp_path, "offline", {}, end="time.sleep(3); os.kill(os.getpid(), 9)")
-    assert done.returncode == -signal.SIGKILL
-    (path,) = parts_of(folder)
-    assert [row["step"] for row in history(parse_wandb(path.read_bytes()))] == [0, 1, 2]
+def test_a_wish_to_be_online_outweighs_the_user_s_own_wandb_mode(tmp_path):
+    """A key is found although W&B is told to be offline, so that it is the service which is out of reach."""
+    env = {"WANDB_MODE": "offline", "WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    done, folder, _ = train(tmp_path, "online", env, end="import wandb; print(wandb.setup().settings.mode)")
+    assert (done.returncode, done.stdout) == (0, "offline\n")
+    assert done.stderr.startswith("Weights & Biases records offline: ") and "API key" not in done.stderr
+
+
+def test_a_run_of_the_caller_s_own_stays_and_decides(tmp_path):
+    """Beside it W&B cannot log in; offline, it says that there is no key."""
+    begin = (
+        f"import wandb; own = wandb.init(mode='offline', dir={str(tmp_path)!r}, settings=wandb.Settings(silent=True))"
+    )
+    done, folder, _ = train(tmp_path, "auto", {}, begin=begin, end="tracker.close(); own.log({'b': 1}); own.finish()")
+    assert (done.returncode, done.stdout) == (0, "") and "records" not in done.stderr
+    assert recorded(folder) == [0, 1, 2]
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    assert [row["b"] for row in history(read_wandb(path))] == [1]
+
+
+def test_only_what_is_public_of_weights_and_biases_is_used(root):
+    """No submodule, no name with an underscore, no internal setting (those begin with x_)."""
+    for path in (root / "genlab").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("wandb"), path
+            if isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("wandb.") for alias in node.names), path
+            if isinstance(node, ast.Call):
+                assert not any((keyword.arg or "").startswith("x_") for keyword in node.keywords), path
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wandb":
+                assert not node.attr.startswith("_") and node.attr != "sdk", path
