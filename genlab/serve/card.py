@@ -1,8 +1,12 @@
 """The model card of an export: what the model is, how it was made and measured, how to use it."""
 
+import calendar
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from genlab.errors import Invalid
 from genlab.evaluate.protocol import Stamp, spoken
@@ -21,8 +25,12 @@ x = sample.call({arguments})
 """
 
 
-def card(model: Model, folder: RunFolder) -> str:
-    """The card as Markdown. Raises `Invalid` where the run's versions or evaluations cannot be read."""
+def card(model: Model, folder: RunFolder, day: date) -> str:
+    """The card, as Markdown, of an export made on `day`.
+
+    Raises:
+        Invalid: the run's versions or evaluations cannot be read.
+    """
     step, images = int(model.state.step), len(model.shape) == 3
     labels = ", labels" if model.conditional else ""
     arguments = "weights, np.uint32(0), np.arange(64, dtype=np.int32)"
@@ -50,6 +58,9 @@ With `jax`, `flatbuffers` and `safetensors`, in this folder; genlab is not neede
 Sample i depends on the seed and i alone. {_others(model, labels)} All run on CPUs, NVIDIA GPUs
 and TPUs, on any number of examples, inside `jax.jit` too.
 
+## Until when
+
+{_lasting(model, step, day)}
 ## Scores
 
 {_scores(folder.path / "evaluation.jsonl", step, model.ema)}
@@ -59,6 +70,27 @@ and TPUs, on any number of examples, inside `jax.jit` too.
 {describe(model.config)}
 ```
 """
+
+
+def _lasting(model: Model, step: int, day: date) -> str:
+    """How long JAX promises to run the programs, and how to make them anew (docs.jax.dev, `jax.export`)."""
+    flag = "" if model.ema else " --no-ema"
+    return f"""\
+jax {jax.__version__} made these programs on {day:%-d %B %Y}. JAX promises to run them by its releases that are up to
+six months newer than that one, or up to three weeks older. The months count from its release, not from the export:
+they end by {half_a_year_after(day):%-d %B %Y} at the latest. After that, keep to jax {jax.__version__}, or make the
+programs anew with genlab, a newer JAX and the folder of the run; the weights stay as they are.
+
+```
+python scripts/export.py RUN_DIR --step {step}{flag} --out FOLDER
+```
+"""
+
+
+def half_a_year_after(day: date) -> date:
+    """The same day six months on, or the last of a month that is too short."""
+    year, month = day.year + (day.month > 6), (day.month + 5) % 12 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
 def _others(model: Model, labels: str) -> str:

@@ -122,7 +122,7 @@ class Wandb:
     go online goes offline, with one line to say so. Every start of a run folder continues one W&B run, under the id in
     `wandb/run-id`; an offline start leaves a part in `wandb/offline-run-*`, and `wandb sync RUN_DIR/wandb` uploads the
     parts in order, each after the last (`--include-online` adds what an online part could not deliver). W&B writes a
-    part now and then (0.31: every 15 s), so that one cut short by SIGKILL lacks its last rows; `metrics.jsonl` has them.
+    part now and then (0.31: every 15 s), so one that SIGKILL cuts short lacks its last rows; `metrics.jsonl` has them.
 
     The x axis is the metric `step`: W&B's own counter drops rows that go back, as those after a restored checkpoint do.
     """

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import jax
@@ -15,7 +16,9 @@ from safetensors.numpy import load_file
 import genlab
 from genlab.errors import Invalid
 from genlab.nn.network import Net
+from genlab.serve.card import card
 from genlab.serve.program import PLATFORMS
+from genlab.track.folder import RunFolder
 
 CONVOLUTIONS = {"encoder": Net("dcgan", width=2), "decoder": Net("dcgan", width=2, norm="batch")}
 # what a user has: the card's code, and neither genlab nor flax
@@ -95,14 +98,36 @@ def test_the_card_holds_configuration_and_scores_of_these_weights(export, run, t
     ]
     (run / "evaluation.jsonl").write_text("\n".join(rows))
     export(run, "--out", tmp_path / "export")
-    card = (tmp_path / "export" / "README.md").read_text()
-    assert "| frechet | 0.125 | 0.5 |" in card
-    assert "against 9 of the test split (reference r, ema True, seeds 0 1)" in card
-    assert "recall" not in card and "| a |" not in card
-    assert "method.name = 'wgan_gp'" in card and f"jax {jax.__version__}" in card and "iteration 4, averaged" in card
+    text = (tmp_path / "export" / "README.md").read_text()
+    assert "| frechet | 0.125 | 0.5 |" in text
+    assert "against 9 of the test split (reference r, ema True, seeds 0 1)" in text
+    assert "recall" not in text and "| a |" not in text
+    assert "method.name = 'wgan_gp'" in text and f"jax {jax.__version__}" in text and "iteration 4, averaged" in text
+    assert f"made these programs on {date.today():%-d %B %Y}" in text
     export(run, "--out", tmp_path / "earlier", "--step", 2, "--no-ema")
     assert "| a | 5 |" in (tmp_path / "earlier" / "README.md").read_text()
     assert (tmp_path / "export" / "config.json").read_text() == (run / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [
+        (date(2026, 1, 15), "15 July 2026"),
+        (date(2026, 6, 30), "30 December 2026"),
+        (date(2026, 7, 1), "1 January 2027"),
+        (date(2026, 8, 31), "28 February 2027"),
+        (date(2027, 8, 31), "29 February 2028"),
+        (date(2026, 12, 31), "30 June 2027"),
+    ],
+)
+def test_the_card_says_until_when_and_how_to_make_it_anew(trained, day, end):
+    """Six months, as JAX promises; the command makes these weights, and no others."""
+    run = trained("wgan_gp", steps=4)
+    last, earlier = (card(genlab.load(run, *which), RunFolder.open(run), day) for which in ((), (2, False)))
+    assert f"jax {jax.__version__} made these programs on {day.day} {day:%B %Y}." in last
+    assert f"they end by {end} at the latest" in last
+    assert "\npython scripts/export.py RUN_DIR --step 4 --out FOLDER\n" in last
+    assert "\npython scripts/export.py RUN_DIR --step 2 --no-ema --out FOLDER\n" in earlier
 
 
 def test_an_export_is_whole_or_not_there(export, run, tmp_path, monkeypatch):

@@ -175,6 +175,12 @@ def test_a_mistake_is_told_in_these_words_however_narrow_the_terminal(monkeypatc
     assert os.environ["COLUMNS"] == columns
 
 
+def test_what_is_missing_is_named(root):
+    done = subprocess.run([sys.executable, "scripts/sample.py"], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: Missing from scripts/sample.py: PATH Folder of the run. (required)\n"
+
+
 def test_a_mistake_ends_with_code_2_and_no_traceback(tmp_path):
     run = [sys.executable, str(ROOT / "scripts" / "train.py"), "--run-dir", str(tmp_path / "run"), "--train.steps", "0"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120)
