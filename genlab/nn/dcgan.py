@@ -67,11 +67,11 @@ class Decoder(Network):
         *finer, side = sides(shape[0])
         channels = [net.width * 2**i for i in range(len(finer))]
         self.seed = (side, side, channels[-1])
-        bias = needs_bias(net.norm)
-        self.input = Linear(latent, side**2 * channels[-1], init=glorot, bias=bias, rngs=rngs)
+        self.input = Linear(latent, side**2 * channels[-1], init=glorot, rngs=rngs)
         self.first = block(nnx.identity, net, channels[-1], rngs, norm=net.norm)
         layers = attention(net, side, channels[-1], rngs)
         for i in reversed(range(1, len(finer))):
+            bias = needs_bias(net.norm)
             upsample = Upsample(channels[i], channels[i - 1], finer[i], bias=bias, rngs=rngs)
             doubled = block(upsample, net, channels[i - 1], rngs, norm=net.norm)
             layers += [doubled, *attention(net, finer[i], channels[i - 1], rngs)]

@@ -25,12 +25,10 @@ def maps(size: int) -> dict[str, list[int]]:
 class Dense(nnx.Module):
     """`depth` layers norm -> activation -> 3x3 convolution, each adding `width` channels to what it read (eq. 2)."""
 
-    def __init__(self, c_in: int, net: "Net", *, rngs: nnx.Rngs):
+    def __init__(self, c_in: int, net: "Net", *, bias: bool, rngs: nnx.Rngs):
         channels = range(c_in, c_in + net.depth * net.width, net.width)
         self.before = nnx.List([block(nnx.identity, net, c, rngs, norm=net.norm) for c in channels])
-        self.convolutions = nnx.List(
-            [Conv(c, net.width, 3, bias=needs_bias(net.norm), rngs=rngs) for c in channels],
-        )
+        self.convolutions = nnx.List([Conv(c, net.width, 3, bias=bias, rngs=rngs) for c in channels])
 
     def __call__(self, x: Maps) -> Float[Array, "b h w c2"]:
         for before, convolution in zip(self.before, self.convolutions, strict=True):
@@ -44,9 +42,9 @@ class Transition(nnx.Module):
     Resizing commutes with the convolution, which works at the smaller side.
     """
 
-    def __init__(self, c_in: int, side: Side, net: "Net", *, rngs: nnx.Rngs):
+    def __init__(self, c_in: int, side: Side, net: "Net", *, bias: bool, rngs: nnx.Rngs):
         self.before = block(nnx.identity, net, c_in, rngs, norm=net.norm)
-        self.conv = Conv(c_in, c_in // 2, 1, gain=1, bias=needs_bias(net.norm), rngs=rngs)
+        self.conv = Conv(c_in, c_in // 2, 1, gain=1, bias=bias, rngs=rngs)
         self.side = side
 
     def __call__(self, x: Maps) -> Float[Array, "b h2 w2 c2"]:
@@ -54,14 +52,20 @@ class Transition(nnx.Module):
         return self.conv(resized(x, "half")) if self.side == "half" else resized(self.conv(x), "double")
 
 
+def _needs_bias(net: "Net", side: int) -> bool:
+    """Whether layers that write maps of this side need a bias: norms read them, and attention where it stands."""
+    return needs_bias(net.norm) or net.attention == side
+
+
 def _blocks(net: "Net", channels: int, sides: list[int], resize: Side, rngs: nnx.Rngs) -> tuple[nnx.Module, int]:
     """A dense block at every side with transitions between them, a last norm and activation; and its channels."""
     layers: list = []
     for i, side in enumerate(sides):
+        bias = _needs_bias(net, side)
         if i:
-            layers.append(Transition(channels, resize, net, rngs=rngs))
+            layers.append(Transition(channels, resize, net, bias=bias, rngs=rngs))
             channels //= 2
-        layers.append(Dense(channels, net, rngs=rngs))
+        layers.append(Dense(channels, net, bias=bias, rngs=rngs))
         channels += net.depth * net.width
         layers += attention(net, side, channels, rngs)
     last = [normalisation(net.norm, channels, rngs), ACTIVATIONS[net.activation], dropout(net)]
@@ -73,7 +77,7 @@ class Encoder(Network):
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         super().__init__(net.compute)
-        self.input = Conv(shape[2], 2 * net.width, 3, gain=1, bias=needs_bias(net.norm), rngs=rngs)
+        self.input = Conv(shape[2], 2 * net.width, 3, gain=1, bias=_needs_bias(net, shape[0]), rngs=rngs)
         self.blocks, channels = _blocks(net, 2 * net.width, maps(shape[0])["encoder"], "half", rngs)
         self.output = Linear(channels, features, init=glorot, rngs=rngs)
 
@@ -88,7 +92,7 @@ class Decoder(Network):
         super().__init__(net.compute)
         sides = maps(shape[0])["decoder"]
         self.seed = (sides[0], sides[0], 2 * net.width)
-        self.input = Linear(latent, sides[0] ** 2 * 2 * net.width, init=glorot, bias=needs_bias(net.norm), rngs=rngs)
+        self.input = Linear(latent, sides[0] ** 2 * 2 * net.width, init=glorot, rngs=rngs)
         self.blocks, channels = _blocks(net, 2 * net.width, sides, "double", rngs)
         self.output = Conv(channels, shape[2], 3, gain=1, rngs=rngs)
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def needs_bias(norm: str) -> bool:
-    """Whether a layer before this normalisation needs a bias.
+    """Whether a layer needs a bias for each channel, if its maps reach the output through such norms alone.
 
     Batch and instance norm take it out again: its gradient is rounding noise, which Adam would blow up to full steps.
+    Not so where a linear layer has a bias for each pixel, or where maps are also read without a norm: by an activation,
+    by attention. On the way to the norm there may be sums with other maps, 1x1 convolutions, resizing.
     """
     return norm not in ("batch", "instance")
 

@@ -66,13 +66,23 @@ class Block(nnx.Module):
 
     The side doubles before the first convolution and halves after the second one. The first block of an encoder reads
     pixels and so has neither norm nor activation before its first convolution. A 1x1 convolution in the shortcut works
-    at the smaller of the two sides, where it costs least and gives the same.
+    at the smaller of the two sides, where it costs least and gives the same. `bias` is whether the sum needs one.
     """
 
-    def __init__(self, c_in: int, c_out: int, side: Side, net: "Net", *, pixels: bool = False, rngs: nnx.Rngs):
-        bias = needs_bias(net.norm)
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        side: Side,
+        net: "Net",
+        *,
+        pixels: bool = False,
+        bias: bool = True,
+        rngs: nnx.Rngs,
+    ):
+        inner = pixels or needs_bias(net.norm)
         self.before = nnx.identity if pixels else normalisation(net.norm, c_in, rngs)
-        self.first = Resample(c_in, c_out, "double" if side == "double" else "same", bias=bias, rngs=rngs)
+        self.first = Resample(c_in, c_out, "double" if side == "double" else "same", bias=inner, rngs=rngs)
         self.between = nnx.identity if pixels else normalisation(net.norm, c_out, rngs)
         self.second = Resample(c_out, c_out, "half" if side == "half" else "same", bias=bias, rngs=rngs)
         straight = side == "same" and c_in == c_out
@@ -115,10 +125,12 @@ class Decoder(Network):
         super().__init__(net.compute)
         side, *finer = maps(shape[0])["decoder"]
         self.seed = (side, side, net.width)
-        self.input = Linear(latent, side**2 * net.width, init=glorot, bias=needs_bias(net.norm), rngs=rngs)
+        self.input = Linear(latent, side**2 * net.width, init=glorot, rngs=rngs)
         layers = attention(net, side, net.width, rngs)
-        for side in finer:
-            layers += [Block(net.width, net.width, "double", net, rngs=rngs), *attention(net, side, net.width, rngs)]
+        for i, side in enumerate(finer):
+            bias = needs_bias(net.norm) or net.attention in finer[i:]
+            block = Block(net.width, net.width, "double", net, bias=bias, rngs=rngs)
+            layers += [block, *attention(net, side, net.width, rngs)]
         last = [normalisation(net.norm, net.width, rngs), ACTIVATIONS[net.activation], dropout(net)]
         self.blocks = nnx.Sequential(*layers, *last)
         self.output = Conv(net.width, shape[2], 3, gain=1, rngs=rngs)
