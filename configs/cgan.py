@@ -11,4 +11,5 @@ from dataclasses import replace
 from genlab.train.cli import preset
 
 gan = preset("hinge_gan")
-config = replace(gan, method=replace(gan.method, classes=10, label="projection"))
+discriminator = replace(gan.method.discriminator, pool="sum")
+config = replace(gan, method=replace(gan.method, classes=10, label="projection", discriminator=discriminator))

@@ -12,5 +12,5 @@ from genlab.train.cli import preset
 
 base = preset("wgan_gp")
 settings = {name: value for name, value in vars(base.method).items() if name not in ("penalty", "critic")}
-critic = replace(base.method.critic, spectral=True)
+critic = replace(base.method.critic, spectral=True, pool="sum")
 config = replace(base, method=WGAN(**settings, critic=critic, clip=0.0))

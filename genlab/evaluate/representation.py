@@ -11,7 +11,7 @@ from genlab.errors import Invalid, require
 from genlab.evaluate.inference import Labels, of_examples
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding, Networks
-from genlab.nn.conditional import Informed, exchange, is_output
+from genlab.nn.conditional import LAST, Informed, exchange, is_output
 from genlab.train.model import Model
 
 K = 5  # neighbours that vote
@@ -52,7 +52,7 @@ def _before_output(model: Model) -> Callable:
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         network = networks[name]
         _check_untold(network)
-        if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, last=True):
+        if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, LAST):
             raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
         seen: Any = network(x, labels)
         return seen.reshape(len(x), -1)

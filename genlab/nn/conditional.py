@@ -91,12 +91,15 @@ def is_output(part: nnx.Module, sizes: Collection[int] = (1,)) -> bool:
     return isinstance(part, Projection) or (isinstance(part, Linear) and part.kernel[...].shape[1] in sizes)
 
 
+ALL, LAST, ALL_BUT_LAST = slice(None), slice(-1, None), slice(-1)
+
+
 def exchange(
-    network: nnx.Module, fits: Callable[[nnx.Module], bool], make: Callable[[Any], Any], last: bool = False
+    network: nnx.Module, fits: Callable[[nnx.Module], bool], make: Callable[[Any], Any], which: slice = ALL
 ) -> bool:
-    """Put `make(part)` in the place of every part that fits, or of the last alone; whether there was one."""
+    """Put `make(part)` in the place of the parts that fit, of which ones `which` says; whether there was one."""
     found = [(path, part) for path, part in nnx.iter_modules(network) if fits(part)]
-    for (*path, name), part in found[-1:] if last else found:
+    for (*path, name), part in found[which]:
         parent: Any = network
         for step in path:
             parent = parent[step] if isinstance(step, int) else getattr(parent, str(step))

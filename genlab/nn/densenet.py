@@ -11,7 +11,7 @@ from genlab.nn.attention import attention
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Conv, Linear, Network
 from genlab.nn.norms import block, dropout, needs_bias, normalisation
-from genlab.nn.resnet import Maps, Side, resized
+from genlab.nn.resnet import Maps, Side, pooled, resized
 
 if TYPE_CHECKING:
     from genlab.nn.network import Net
@@ -73,16 +73,17 @@ def _blocks(net: "Net", channels: int, sides: list[int], resize: Side, rngs: nnx
 
 
 class Encoder(Network):
-    """(b, s, s, c) -> (b, features): a 3x3 convolution to 2 width channels, the blocks, the mean over the last maps."""
+    """(b, s, s, c) -> (b, features): a 3x3 convolution to 2 width channels, the blocks, the last maps' mean or sum."""
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         super().__init__(net.compute)
         self.input = Conv(shape[2], 2 * net.width, 3, gain=1, bias=_needs_bias(net, shape[0]), rngs=rngs)
         self.blocks, channels = _blocks(net, 2 * net.width, maps(shape[0])["encoder"], "half", rngs)
         self.output = Linear(channels, features, init=glorot, rngs=rngs)
+        self.pool = net.pool
 
     def forward(self, x: Maps) -> Float[Array, "b features"]:
-        return self.output(self.blocks(self.input(x)).mean((1, 2)))
+        return self.output(pooled(self.blocks(self.input(x)), self.pool))
 
 
 class Decoder(Network):

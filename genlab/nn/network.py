@@ -8,7 +8,17 @@ from flax import nnx
 
 from genlab.errors import require
 from genlab.nn import dcgan, densenet, mlp, resnet
-from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, exchange, is_batch_norm, is_output
+from genlab.nn.conditional import (
+    ALL,
+    ALL_BUT_LAST,
+    LAST,
+    ClassBatchNorm,
+    Informed,
+    Projection,
+    exchange,
+    is_batch_norm,
+    is_output,
+)
 from genlab.nn.layers import Affine, Linear
 
 Compute = Literal["float32", "bfloat16"]
@@ -36,6 +46,10 @@ class Net:
     """Side of the feature map that a self-attention block follows; 0 is none."""
     activation: Literal["relu", "leaky_relu", "elu", "silu", "gelu", "tanh"] = "relu"
     """Activation of the hidden layers."""
+    pool: Literal["mean", "sum"] = "mean"
+    """How a resnet or densenet that encodes goes from its last maps to one number per channel: their mean, as in
+    Gulrajani et al. (2017), or their sum, as in Miyato et al. (2018) and Miyato and Koyama (2018), whose spectral norm
+    leaves no layer to make up for the factor. An mlp and a dcgan, and all decoders, have nothing to pool."""
     dropout: float = 0.0
     """Share of the hidden units that are zeroed after an activation, in training."""
     init: Literal["official", "glorot", "he", "orthogonal"] = "official"
@@ -106,15 +120,17 @@ def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) ->
     def projection(output: Linear) -> nnx.Module:
         return finish(Projection(len(output.kernel[...]), classes, rngs=rngs), net, rngs)
 
-    exchange(network, is_output, projection, last=True)
+    exchange(network, is_output, projection, LAST)
     return Informed(network)
 
 
 def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int = 0) -> nnx.Module:
     """A module (b, latent) -> (b, *shape), linear at the output: decoders, generators.
 
-    With classes it takes labels as well: its batch norms have a scale and shift for each class, as in the official
-    WGAN-GP code; without batch norm they are one-hot beside the latent.
+    With classes it takes labels as well: its blocks' batch norms have a scale and shift for each class, as in the
+    official WGAN-GP code; without batch norm they are one-hot beside the latent. There as here the norm after the last
+    block of a resnet, and so of a densenet, is the same for all classes; an mlp and a dcgan have none but their hidden
+    layers' own, which are all told the label.
 
     Raises:
         Invalid: the backbone cannot write data of this shape.
@@ -124,5 +140,6 @@ def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, class
     network = finish(make(net, latent + beside, shape, rngs=rngs), net, rngs)
     if not classes:
         return network
-    exchange(network, is_batch_norm, lambda norm: ClassBatchNorm(norm.num_features, classes, rngs=rngs))
+    told = ALL_BUT_LAST if net.backbone in ("resnet", "densenet") else ALL
+    exchange(network, is_batch_norm, lambda norm: ClassBatchNorm(norm.num_features, classes, rngs=rngs), told)
     return Informed(network, beside)

@@ -99,8 +99,13 @@ class Block(nnx.Module):
         return resized(self.shortcut(x), self.side) + h
 
 
+def pooled(x: Maps, pool: Literal["mean", "sum"]) -> Float[Array, "b c"]:
+    """One number per channel."""
+    return x.sum((1, 2)) if pool == "sum" else x.mean((1, 2))
+
+
 class Encoder(Network):
-    """(b, s, s, c) -> (b, features): halving blocks, two more at the coarsest side, the mean over it."""
+    """(b, s, s, c) -> (b, features): halving blocks, two more at the coarsest side, the mean over it or the sum."""
 
     def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         super().__init__(net.compute)
@@ -113,9 +118,10 @@ class Encoder(Network):
         layers = [first, *attention(net, half, net.width, rngs), *layers]
         self.blocks = nnx.Sequential(*layers, *same, ACTIVATIONS[net.activation], dropout(net))
         self.output = Linear(net.width, features, init=glorot, rngs=rngs)
+        self.pool = net.pool
 
     def forward(self, x: Maps) -> Float[Array, "b features"]:
-        return self.output(self.blocks(x).mean((1, 2)))
+        return self.output(pooled(self.blocks(x), self.pool))
 
 
 class Decoder(Network):

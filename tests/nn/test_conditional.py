@@ -122,6 +122,25 @@ def test_labels_change_their_own_examples_and_a_permutation_of_classes_permutes(
     np.testing.assert_allclose(run(network, Z, swapped[LABELS]), y, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["resnet", "densenet"])
+@pytest.mark.parametrize(("size", "attention"), [(8, 0), (64, 32)])
+def test_the_norm_after_the_blocks_is_told_no_label(backbone, size, attention):
+    """`Generator.OutputNormalize` of the official code; all norms within blocks are told it."""
+    net = Net(backbone, 2, 1, "batch", attention=attention)
+    blocks = nnx.eval_shape(lambda: decoder(net, 3, (size, size, 1), nnx.Rngs(0), 3)).network.blocks
+    *within, last = (part for part in blocks.layers if any(isinstance(p, BatchNorm) for _, p in nnx.iter_modules(part)))
+    assert type(last) is BatchNorm
+    norms = [p for block in within for _, p in nnx.iter_modules(block) if isinstance(p, BatchNorm)]
+    assert len(norms) >= 2 and all(isinstance(norm, ClassBatchNorm) for norm in norms)
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "dcgan"])
+def test_without_blocks_every_norm_is_told_the_label(backbone):
+    network = nnx.eval_shape(lambda: decoder(Net(backbone, 2, 1, "batch"), 3, (8, 8, 1), nnx.Rngs(0), 3))
+    norms = [part for _, part in nnx.iter_modules(network) if isinstance(part, BatchNorm)]
+    assert norms and all(isinstance(norm, ClassBatchNorm) for norm in norms)
+
+
 def test_with_batch_norm_the_label_enters_there_alone():
     """As in the official WGAN-GP code; otherwise beside the latent."""
     sizes = {

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from genlab.nn import densenet
@@ -30,9 +31,13 @@ def parameters(network):
     return nnx.merge(graph, params), nnx.to_pure_dict(params)
 
 
-def test_encoder_is_the_papers_function():
-    """Blocks at 16 and 8 pixels; half the channels between them, convolved before the means are taken."""
-    network, p = parameters(encoder(Net("densenet", width=3, depth=2), (16, 16, 2), 5, nnx.Rngs(0)))
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_encoder_is_the_papers_function(pool):
+    """Blocks at 16 and 8 pixels; half the channels between them, convolved before the means are taken.
+
+    The paper's last maps go by their mean.
+    """
+    network, p = parameters(encoder(Net("densenet", width=3, depth=2, pool=pool), (16, 16, 2), 5, nnx.Rngs(0)))
     x = jax.random.normal(jax.random.key(0), (2, 16, 16, 2))
     first, transition, second = (p["blocks"]["layers"][i] for i in range(3))
     h = dense(first, convolve(p["input"], x))
@@ -40,7 +45,7 @@ def test_encoder_is_the_papers_function():
     h = convolve(transition["conv"], jax.nn.relu(h))
     assert h.shape[-1] == 6
     h = dense(second, h.reshape(2, 8, 2, 8, 2, 6).mean((2, 4)))
-    expected = jax.nn.relu(h).mean((1, 2)) @ p["output"]["kernel"] + p["output"]["bias"]
+    expected = getattr(jax.nn.relu(h), pool)((1, 2)) @ p["output"]["kernel"] + p["output"]["bias"]
     np.testing.assert_allclose(jax.jit(network)(x), expected, rtol=1e-4, atol=1e-5)
 
 

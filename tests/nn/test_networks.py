@@ -19,6 +19,7 @@ from genlab.nn.initialisers import glorot, he
 from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, begin
 from genlab.nn.network import BACKBONES, Net, decoder, encoder, projector
 from genlab.nn.norms import LayerNorm
+from genlab.train import cli
 
 SMALL = {
     "mlp": Net("mlp", width=8),
@@ -141,14 +142,30 @@ def residual(p, x, side, pixels=False):
     return h + (naive(down(x), weight) if pixels else down(naive(up(x), weight))) + bias
 
 
-def test_resnet_encoder_is_the_official_function(noisy):
-    network = noisy(encoder(Net("resnet", width=4), (16, 16, 2), 3, nnx.Rngs(0)))
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_resnet_encoder_is_the_official_function(noisy, pool):
+    """The mean is the official WGAN-GP code's, the sum that of Miyato et al. (2018)."""
+    network = noisy(encoder(Net("resnet", width=4, pool=pool), (16, 16, 2), 3, nnx.Rngs(0)))
     p, x = parameters(network), jax.random.normal(jax.random.key(0), (2, 16, 16, 2))
     blocks, h = p["blocks"]["layers"], x
     for i, side in enumerate(["half", "same", "same"]):
         h = residual(blocks[i], h, side, pixels=i == 0)
-    expected = jax.nn.relu(h).mean((1, 2)) @ p["output"]["kernel"] + p["output"]["bias"]
+    h = getattr(jax.nn.relu(h), pool)((1, 2))
+    expected = h @ p["output"]["kernel"] + p["output"]["bias"]
     np.testing.assert_allclose(jax.jit(network)(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "opponent", "pool"),
+    [
+        ("sngan", "discriminator", "sum"),
+        ("cgan", "discriminator", "sum"),
+        ("sn_wgan", "critic", "sum"),
+        ("wgan_gp_cifar10", "critic", "mean"),
+    ],
+)
+def test_presets_pool_as_their_papers(name, opponent, pool):
+    assert getattr(cli.preset(name).method, opponent).pool == pool
 
 
 def test_resnet_decoder_is_the_official_function(noisy):
