@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
@@ -102,19 +101,19 @@ def reconstruction(model: Model, x: np.ndarray, labels: Labels = None) -> Scores
 
 
 def latents(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
-    """Active units (Burda et al. 2016) and, where there is a posterior, collapsed ones (Lucas et al. 2019).
+    """Active units (Burda et al. 2016) and, where each has a prior of its own, collapsed ones (Lucas et al. 2019).
+
+    In a hierarchy a unit is measured against its prior given the units above: by its mean in whitened form, and by its
+    divergence for one draw of those above.
 
     Raises:
         Invalid: a method that does not encode.
     """
     method = _encoding(model, "latents")
-    posterior = getattr(method, "posterior", None)
 
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Array]:
-        if posterior is None:
-            return {"mean": method.encode(networks, x, labels)}
-        mean, log_variance = posterior(networks, x, labels)
-        return {"mean": mean, "kl": 0.5 * (jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance)}
+        kl = method.divergences(networks, x, keys, labels)
+        return {"mean": method.encode(networks, x, labels)} | ({} if kl is None else {"kl": kl})
 
     seen = of_examples(model, x, look, "latents", labels)
     scores = {"active_units": float((seen["mean"].var(0) > ACTIVE).sum())}

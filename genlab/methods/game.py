@@ -174,6 +174,15 @@ class Encoding(Method):
     ) -> Float[Array, "b latent"]:
         """Data to latents (the posterior's mean where there is a posterior)."""
 
+    def divergences(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Float[Array, "b latent"] | None:
+        """KL(q(z_i|x) || p(z_i)) of every latent in nats, by the keys what has to be drawn; None where it is unknown.
+
+        So it is without a posterior, and where the prior is none of each latent by itself.
+        """
+        return None
+
     def reconstruct(
         self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
     ) -> Float[Array, "b *shape"]:

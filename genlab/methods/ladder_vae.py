@@ -1,9 +1,11 @@
 """The ladder VAE of Sonderby et al. (2016): several layers of latents, inferred from the top down."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, cast
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -16,8 +18,9 @@ from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.methods.variational import Annealed, Probabilistic
 from genlab.nn.initialisers import glorot
-from genlab.nn.layers import ACTIVATIONS, Linear
+from genlab.nn.layers import Linear
 from genlab.nn.network import Net, encoder, finish
+from genlab.nn.norms import block, needs_bias
 
 Latents = Float[Array, "b latent"]  # of all layers
 Part = Float[Array, "b _"]  # of one
@@ -47,46 +50,58 @@ class Layer(NamedTuple):
 
 
 def combined(a: Normal, b: Normal) -> Normal:
-    """The normalised product of two Gaussians: precisions add, means are weighted by them."""
-    precision = jnp.exp(-a.log_variance) + jnp.exp(-b.log_variance)
-    mean = (a.mean * jnp.exp(-a.log_variance) + b.mean * jnp.exp(-b.log_variance)) / precision
-    return Normal(mean, -jnp.log(precision))
+    """The normalised product of two Gaussians: precisions add, means are weighted by them.
 
-
-STEEPEST = 10.0  # of log-variances
+    From log-variances throughout, so that it is finite however sharp or flat they are.
+    """
+    share = jax.nn.sigmoid(b.log_variance - a.log_variance)
+    mean = share * a.mean + (1 - share) * b.mean
+    return Normal(mean, -jnp.logaddexp(-a.log_variance, -b.log_variance))
 
 
 class Ladder(nnx.Module):
     """Upwards from the encoder's features to what each layer sees, downwards from a layer to the prior of the next.
 
-    A layer sees linear functions of its features, the next layer's features are a network's of them.
+    A layer sees linear functions of its features, the next layer's features are a network's of them. All features are
+    normalised and activated as the hidden layers of `net` are.
     """
 
     def __init__(self, net: Net, layers: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.activation = ACTIVATIONS[net.activation]
-        self.ups = nnx.List([encoder(net, (net.width,), net.width, rngs) for _ in layers[1:]])
+        ups: list[Callable] = [nnx.identity]
+        ups += [unshifted(encoder(net, (net.width,), net.width, rngs), net) for _ in layers[1:]]
+        self.ups = nnx.List([block(up, net, net.width, rngs, norm=net.norm) for up in ups])
         heads = [Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers]
         self.seen = nnx.List([finish(head, net, rngs) for head in heads])
         self.downs = nnx.List([encoder(net, (b,), 2 * a, rngs) for a, b in zip(layers[:-1], layers[1:], strict=True)])
 
     def up(self, features: Float[Array, "b features"]) -> list[Normal]:
         """What each layer sees of the example, from the data upwards."""
-        features = self.activation(features)
-        seen = [_normal(self.seen[0](features))]
-        for up, head in zip(self.ups, self.seen[1:], strict=True):
-            features = self.activation(up(features))
-            seen.append(_normal(head(features)))
+        seen = []
+        for up, head in zip(self.ups, self.seen, strict=True):
+            features = up(features)
+            seen.append(gaussian_of(head(features)))
         return seen
 
     def down(self, layer: int, above: Part) -> Normal:
         """p(z | the layer above)."""
-        return _normal(self.downs[layer](above))
+        return gaussian_of(self.downs[layer](above))
 
 
-def _normal(parameters: Part) -> Normal:
-    """Precisions beyond exp(+-STEEPEST) are of no use, and one example far from a prior so sharp ends a training."""
-    mean, log_variance = jnp.split(parameters, 2, axis=1)
-    return Normal(mean, jnp.clip(log_variance, -STEEPEST, STEEPEST))
+def unshifted(network: nnx.Module, net: Net) -> nnx.Module:
+    """The network, its output without a bias where the norm of `net` comes next and takes it out."""
+    *_, output = (layer for _, layer in nnx.iter_modules(network) if isinstance(layer, Linear))
+    output.bias = output.bias if needs_bias(net.norm) else None
+    return network
+
+
+def gaussian_of(parameters: Part) -> Normal:
+    """Means, and softplus of the other half as variances, as in Sonderby et al. (2016).
+
+    Their logs, which all else goes by, have a gradient everywhere: softplus(h) is h to rounding where it is large, and
+    its log is h to rounding below -15.
+    """
+    mean, h = jnp.split(parameters, 2, axis=1)
+    return Normal(mean, jnp.where(h < -15, h, jnp.log(jax.nn.softplus(jnp.maximum(h, -15)))))
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,7 @@ class LadderVAE(Probabilistic, Annealed):
     layers: tuple[int, ...] = (12, 4)
     """Dimensions of each layer of latents, from the data upwards; together `latent`."""
     between: Net = field(default_factory=lambda: Net(depth=1))
-    """The networks between layers; an mlp."""
+    """The networks between layers; an mlp, whose norm is also that of the features which the layers see."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,6 +128,7 @@ class LadderVAE(Probabilistic, Annealed):
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         core = self.core(shape, self.between.width, self.layers[0], rngs)
+        unshifted(core["encoder"], self.between)
         return core | {"ladder": Ladder(self.between, self.layers, rngs=rngs)}
 
     def players(self) -> tuple[Player, ...]:
@@ -145,6 +161,13 @@ class LadderVAE(Probabilistic, Annealed):
         kl = jnp.stack(kls).sum(0)
         each = {f"kl_{i}": kl.mean() for i, kl in enumerate(kls, 1)}
         return distortion.mean() + self.weight(turn) * kl.mean(), self.bound(networks, distortion, kl) | each
+
+    def divergences(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Latents:
+        """Of each latent given a draw of the layer above; these add up to the KL term of the bound."""
+        layers = self.posterior(networks, x, normal(keys, (self.latent,)))
+        return jnp.concatenate([kl_normal(*q, *p) for _, q, p in layers], axis=1)
 
     def encode(self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None) -> Latents:
         layers = self.posterior(networks, x, jnp.zeros((len(x), self.latent)))

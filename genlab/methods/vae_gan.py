@@ -15,7 +15,7 @@ from genlab.losses.adversarial import non_saturating_discriminator, non_saturati
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.autoencoder import Autoencoder
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
 from genlab.methods.variational import Posterior
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Linear
@@ -107,6 +107,9 @@ class VAEGAN(Posterior, Autoencoder):
         rebuilt, fake = self._fakes(networks, batch.x, keys)
         adversarial = sum(non_saturating_generator(_judge(networks)(x)[1]) for x in (rebuilt, fake))
         return (self.gamma * self._distortion(networks, batch.x, rebuilt) + adversarial).mean(), {}
+
+    def divergences(self, networks: Networks, x: Data, keys: Keys, labels: Labels = None) -> Float[Array, "b latent"]:
+        return kl_normal(*self.posterior(networks, x, labels))
 
     def _fakes(self, networks: Networks, x: Data, keys: Keys) -> tuple[Data, Data]:
         """Reconstructions, and samples from the prior."""

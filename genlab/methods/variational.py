@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, normal
+from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
 from genlab.methods.conditional import Conditional
@@ -201,3 +202,8 @@ class Isotropic(Variational, Conditional):
 
     def log_prior(self, networks: Networks, z: Latents) -> Float[Array, " b"]:
         return -gaussian(z, 0.0, 0.0)
+
+    def divergences(
+        self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
+    ) -> Latents:
+        return kl_normal(*self.posterior(networks, x, labels))

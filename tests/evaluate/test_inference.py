@@ -15,9 +15,12 @@ from genlab.data.feed import Batch
 from genlab.errors import Invalid
 from genlab.evaluate import inference
 from genlab.kernels.random import normal
+from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Likelihood, Player, Unnormalised
+from genlab.methods.ladder_vae import LadderVAE
 from genlab.methods.vae import VAE
+from genlab.methods.vamp import Vamp
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 from genlab.train.model import Model
@@ -175,11 +178,32 @@ class Four(Linear):
     def encode(self, networks, x, labels=None):
         return self.posterior(networks, x)[0]
 
+    def divergences(self, networks, x, keys, labels=None):
+        return kl_normal(*self.posterior(networks, x))
+
 
 def test_active_and_collapsed_units(model):
     """The rare unit is active by its variance and collapsed by its share, as the two definitions have it."""
     assert inference.latents(model(Four()), POINTS) == {"active_units": 2, "collapsed_units": 2}
     assert inference.latents(model(Linear()), POINTS) == {"active_units": 2}
+
+
+def test_units_of_a_ladder_are_measured_against_their_own_priors(model):
+    """Of 5 units the 3 of the lower layer, which see nothing, are what those above predict; KL as by the formula."""
+    net = Net(width=8, depth=1)
+    method = LadderVAE(latent=5, layers=(3, 2), likelihood="gaussian", encoder=net, decoder=net, between=net)
+    ladder = model(method)
+    heads = ladder.state.params["ladder"]["seen"]
+    heads[0] = {"kernel": 0 * heads[0]["kernel"], "bias": jnp.repeat(jnp.array([0.0, 1e30]), 3)}
+    heads[1] = {"kernel": 3 * heads[1]["kernel"], "bias": jnp.array([0.0, 0.0, -4.0, -4.0])}
+    ladder.state.ema["params"]["ladder"]["seen"] = heads
+    assert inference.latents(ladder, POINTS) == {"active_units": 2, "collapsed_units": 3}
+
+
+def test_a_prior_of_all_latents_together_collapses_none(model):
+    """A mixture over all dimensions is not a prior of each."""
+    vamp = model(Vamp(likelihood="gaussian", encoder=Net(width=8), decoder=Net(width=8), components=3))
+    assert inference.latents(vamp, POINTS).keys() == {"active_units"}
 
 
 def test_methods_that_cannot_are_named(untrained):

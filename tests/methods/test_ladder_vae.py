@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy import stats
 
 from genlab.errors import Invalid
 from genlab.kernels.random import normal
-from genlab.methods.ladder_vae import LadderVAE, Normal, combined
+from genlab.methods.ladder_vae import LadderVAE, Normal, combined, gaussian_of
+from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)
@@ -51,6 +53,62 @@ def test_a_layer_that_saw_nothing_keeps_its_prior(fresh, keys):
         np.testing.assert_allclose(layers[i].q.mean, combined(seen[i], p).mean, rtol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_all_features_are_normalised(fresh, norm, compiled):
+    """As in Sonderby et al. (2016): so their scale is lost, and of batch norm's the shift of each, too."""
+    method = dataclasses.replace(METHOD, between=Net(width=4, depth=1, norm=norm))
+    ladder = fresh(method, IMAGE)["ladder"]
+    features = jax.random.normal(jax.random.key(0), (8, 4))
+
+    def seen(features):
+        graph, state = nnx.split(ladder)
+        state = nnx.to_pure_dict(state)
+        return compiled(jax.vmap(lambda x: nnx.merge(graph, state).up(x), axis_name=AXIS))(features[None])
+
+    shift = jnp.arange(4.0) if norm == "batch" else 0.0
+    expected, moved = seen(100 * features), seen(300 * features + shift)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), expected, moved)
+    assert all(abs(normal.mean - normal.mean[:, :1]).max() > 0.01 for normal in expected)  # of the example all the same
+    outputs = [up.layers[0].layers.layers[-1] for up in list(ladder.ups)[1:]]
+    for output in outputs:
+        output.kernel[...] *= 300
+    expected = seen(features)
+    for output in outputs:
+        output.kernel[...] *= 3
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), expected, seen(features))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_every_bias_has_a_gradient(evaluate, fresh, keys, norm):
+    """Those that batch norm would take out again are not there; see the networks' own test."""
+    net = Net(width=4, depth=1, norm=norm)
+    method = dataclasses.replace(METHOD, encoder=net, decoder=net, between=net)
+    gradients = evaluate(method.loss, fresh(method, IMAGE), examples(), keys(8)).grads
+    biases = [(path, leaf) for path, leaf in jax.tree.leaves_with_path(gradients) if path[-1].key == "bias"]
+    assert biases and all(abs(leaf).max() > 1e-5 for _, leaf in biases), biases
+
+
+def test_variances_are_soft_and_never_without_a_gradient():
+    """softplus(h), by NumPy in float64; its log and the log's gradient at any h."""
+    h = np.array([-1e4, -100, -20, -15.1, -14.9, -5, -1, 0, 1, 20, 100, 1e4])
+
+    def log_variance(h):
+        return gaussian_of(jnp.stack([jnp.zeros_like(h), h], 1)).log_variance[:, 0]
+
+    value, gradient = log_variance(jnp.asarray(h)), jax.vmap(jax.grad(lambda h: log_variance(h[None])[0]))(h)
+    exact = np.logaddexp(0, h)
+    expected = np.where(h < -30, h, np.log(np.maximum(exact, 1e-300)))
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    slope = np.where(h < -30, 1.0, 1 / (1 + np.exp(-np.maximum(h, -30))) / np.maximum(exact, 1e-300))
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5)
+
+
+def test_combining_is_finite_however_sharp():
+    sharp, flat = (Normal(jnp.array([[m]]), jnp.array([[v]])) for m, v in ((3.0, -300.0), (-1.0, 300.0)))
+    for a, b in ((sharp, flat), (flat, sharp)):
+        jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6), combined(a, b), sharp)
+
+
 def test_the_bound_by_scipy(evaluate, fresh, keys):
     """log p(x|z_1) + sum log p(z_i|z_i+1) - log q(z_i|x, z_i+1), for the latents that were drawn."""
     networks, x = fresh(METHOD, IMAGE), examples()
@@ -73,6 +131,9 @@ def test_the_loss_is_minus_the_mean_weight(evaluate, fresh, keys, compiled):
     np.testing.assert_allclose(seen.loss, seen.metrics["distortion"] + 2 * seen.metrics["kl"], rtol=1e-5)
     np.testing.assert_allclose(sum(seen.metrics[f"kl_{i}"] for i in (1, 2, 3)), seen.metrics["kl"], rtol=1e-5)
     assert all(seen.metrics[f"kl_{i}"] > 0 for i in (1, 2, 3))
+    units = METHOD.divergences(networks, x, keys(4096)).mean(0)
+    for i, (a, b) in enumerate(((0, 3), (3, 5), (5, 6)), 1):
+        np.testing.assert_allclose(units[a:b].sum(), seen.metrics[f"kl_{i}"], rtol=1e-4)
 
 
 def test_latents_are_whitened(fresh, keys):
