@@ -20,6 +20,7 @@ from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Likelihood, Player, Unnormalised
 from genlab.methods.ladder_vae import LadderVAE
 from genlab.methods.vae import VAE
+from genlab.methods.vae_gan import VAEGAN
 from genlab.methods.vamp import Vamp
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
@@ -186,6 +187,21 @@ def test_active_and_collapsed_units(model):
     """The rare unit is active by its variance and collapsed by its share, as the two definitions have it."""
     assert inference.latents(model(Four()), POINTS) == {"active_units": 2, "collapsed_units": 2}
     assert inference.latents(model(Linear()), POINTS) == {"active_units": 2}
+
+
+@pytest.mark.parametrize("make", [VAE, VAEGAN])
+def test_units_of_a_posterior_are_measured_against_the_normal_prior(model, make):
+    """By the formula of Kingma and Welling (2014), appendix B, with posteriors that are partly near the prior."""
+    net = Net(width=8, depth=1)
+    measured = model(make(latent=6, encoder=net, decoder=net), (8, 8, 1))
+    networks = measured.game.samplers(measured.state, ema=True)
+    x = jnp.asarray(IMAGES) / 127.5 - 1
+    mean, log_variance = (np.asarray(part) for part in measured.game.method.posterior(networks, x))
+    kl = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)
+    np.testing.assert_allclose(measured.game.method.divergences(networks, x, _keys(1)[0]), kl, rtol=1e-4, atol=1e-6)
+    collapsed = sum((unit > 0.01).mean() <= 0.01 for unit in kl.T)
+    expected = {"active_units": (mean.var(0) > 0.01).sum(), "collapsed_units": collapsed}
+    assert inference.latents(measured, IMAGES) == expected
 
 
 def test_units_of_a_ladder_are_measured_against_their_own_priors(model):
