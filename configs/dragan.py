@@ -14,4 +14,5 @@ from genlab.kernels.penalty import Penalty
 from genlab.train.cli import preset
 
 gan = preset("gan")
-config = replace(gan, method=replace(gan.method, penalty=Penalty(where="dragan")))
+discriminator = replace(gan.method.discriminator, dropout=0.0)  # the penalty is in its place
+config = replace(gan, method=replace(gan.method, discriminator=discriminator, penalty=Penalty(where="dragan")))

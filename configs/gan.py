@@ -14,7 +14,7 @@ adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-5)
 config = Config(
     method=GAN(
         generator=Net(width=256),
-        discriminator=Net(width=256, activation="leaky_relu"),
+        discriminator=Net(width=256, activation="leaky_relu", dropout=0.2),
         generator_optimizer=adam,
         discriminator_optimizer=adam,
     ),

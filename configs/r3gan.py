@@ -12,4 +12,7 @@ from genlab.train.cli import preset
 
 gan = preset("gan")
 penalty = Penalty(weight=0.5, where="both", target=0.0)  # R1 and R2 with gamma 1
-config = replace(gan, method=replace(gan.method, loss="relativistic_pairing", penalty=penalty))
+discriminator = replace(gan.method.discriminator, dropout=0.0)  # the penalty is in its place
+config = replace(
+    gan, method=replace(gan.method, loss="relativistic_pairing", discriminator=discriminator, penalty=penalty)
+)

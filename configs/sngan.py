@@ -21,7 +21,7 @@ config = replace(
     method=replace(
         gan.method,
         loss="hinge",
-        discriminator=replace(gan.method.discriminator, spectral=True, pool="sum"),
+        discriminator=replace(gan.method.discriminator, dropout=0.0, spectral=True, pool="sum"),
         generator_optimizer=adam,
         discriminator_optimizer=adam,
         n_discriminator=3,

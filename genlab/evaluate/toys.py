@@ -23,10 +23,10 @@ Measured = tuple[Result | None, list[Row]]  # real held-out points, and the pres
 def toy(config: Config, width: int = 128) -> Config:
     """A preset made for images, for points, as the official WGAN-GP toy code goes from the one to the other.
 
-    Networks become three layers of ReLU units, the latents two, and WGAN-GP's penalty, the one between real and fake
-    points, a hundredth (lambda 10 becomes 0.1 there); R1, R2 and DRAGAN's keep their weights. Learning rates start from
-    1e-3 and fall to 0, as in configs/wgan_gp_points.py, since `width` need not be the 512 that is official. All else is
-    the preset's own.
+    Networks become three layers of ReLU units without dropout (no point is seen twice), the latents two, and WGAN-GP's
+    penalty, the one between real and fake points, a hundredth (lambda 10 becomes 0.1 there); R1, R2 and DRAGAN's keep
+    their weights. Learning rates start from 1e-3 and fall to 0, as in configs/wgan_gp_points.py, since `width` need not
+    be the 512 that is official. All else is the preset's own.
 
     Raises:
         Invalid: the preset is no adversarial method, or one that is given labels.
@@ -38,7 +38,7 @@ def toy(config: Config, width: int = 128) -> Config:
     for field in dataclasses.fields(method):
         match getattr(method, field.name):
             case Net() as net:
-                mlp = dataclasses.replace(net, backbone="mlp", width=width, depth=3, activation="relu")
+                mlp = dataclasses.replace(net, backbone="mlp", width=width, depth=3, activation="relu", dropout=0.0)
                 changes[field.name] = mlp
             case Penalty(where="interpolated") as penalty:
                 changes[field.name] = dataclasses.replace(penalty, weight=penalty.weight / 100)

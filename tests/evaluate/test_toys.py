@@ -27,6 +27,7 @@ def test_a_preset_for_points_is_as_the_official_toy_code():
     for name in ("r3gan", "dragan"):  # R1 and R2, and DRAGAN's: the official code has none of them
         assert toy(cli.preset(name)).method.penalty == cli.preset(name).method.penalty
     assert toy(cli.preset("r3gan")).method.loss == "relativistic_pairing"
+    assert toy(cli.preset("gan")).method.discriminator == Net(width=128, depth=3, activation="relu")
     assert toy(cli.preset("wgan")).method.generator_optimizer.name == "rmsprop"
 
 

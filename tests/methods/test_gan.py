@@ -17,6 +17,7 @@ from genlab.losses.adversarial import LOSSES
 from genlab.methods.game import Optimizer
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
+from genlab.train import cli
 
 SMALL = Net(width=4, depth=1)
 METHOD = GAN(latent=2, generator=SMALL, discriminator=SMALL)
@@ -184,3 +185,11 @@ def test_batch_norm_is_refused_under_a_penalty_only():
         GAN(discriminator=Net(dropout=0.5), penalty=Penalty(share=0.5))
     with pytest.raises(Invalid, match="^n_discriminator: 0 is not at least 1$"):
         GAN(n_discriminator=0)
+
+
+@pytest.mark.parametrize("name", ["gan", "lsgan", "hinge_gan", "ragan", "cgan", "dragan", "r3gan", "sngan"])
+def test_presets_keep_the_discriminator_from_learning_the_digits_by_heart(name):
+    """By one means: dropout (Goodfellow et al. 2014, section 5), a gradient penalty or spectral norm."""
+    method = cli.preset(name).method
+    net = method.discriminator
+    assert [net.dropout > 0, method.penalty.weight > 0, net.spectral].count(True) == 1
