@@ -1,8 +1,12 @@
-"""Non-saturating GAN, on the bundled digits unless --data.name says otherwise.
+"""Non-saturating GAN (Goodfellow et al. 2014), on the bundled digits unless --data.name says otherwise.
+
+As there (section 5), dropout in the discriminator: without it, it learns the 1,437 images by heart (loss 0.56 in
+training, 1.76 in validation), and the generator loses digits (Frechet distance 2.4, 1 % of samples in the rarest class).
 
 Command:   python scripts/train.py --config gan
-Hardware:  two CPU cores, about 80 s while they do other work
-Expect:    Frechet distance 2.1, precision 0.85, recall 0.84 (scripts/leaderboard.py; three seeds in the README)
+Hardware:  two CPU cores, 4 minutes while they do much other work
+Expect:    Frechet distance 0.42, precision 0.71, recall 0.93, 6 % in the rarest class (scripts/leaderboard.py
+           --seeds 10; three seeds in the README)
 """
 
 from genlab.methods.game import Optimizer
