@@ -1,7 +1,7 @@
 """Non-saturating GAN (Goodfellow et al. 2014), on the bundled digits unless --data.name says otherwise.
 
 As there (section 5), dropout in the discriminator: without it, it learns the 1,437 images by heart (loss 0.56 in
-training, 1.76 in validation), and the generator loses digits (Frechet distance 2.4, 1 % of samples in the rarest class).
+training, 1.76 in validation), and the generator loses digits (Frechet distance 2.4, 1 % in the rarest class).
 
 Command:   python scripts/train.py --config gan
 Hardware:  two CPU cores, 4 minutes while they do much other work
