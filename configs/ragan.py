@@ -1,8 +1,9 @@
 """Relativistic average GAN (Jolicoeur-Martineau 2019), on the bundled digits unless --data.name says otherwise.
 
 Command:   python scripts/train.py --config ragan
-Hardware:  two CPU cores, 104 s while they do other work
-Expect:    Frechet distance 3.3, precision 0.87, recall 0.87 (scripts/evaluate.py --seeds 10; one seed of training)
+Hardware:  two CPU cores, 4 minutes while they do much other work
+Expect:    Frechet distance 0.42, precision 0.71, recall 0.93, 6 % of samples in the rarest class (scripts/evaluate.py
+           --seeds 10; three seeds of training)
 """
 
 from dataclasses import replace
