@@ -15,13 +15,13 @@ from genlab.kernels import annealing
 from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs, visible_mean
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean
+from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean, log_odds
 
 
 class Machine(nnx.Module):
     """The parameters of one machine over data of `shape`, or over the hidden units of another one.
 
-    Weights start as N(0, spread^2) and biases at 0, Hinton (2010), section 8.
+    Weights start as N(0, spread^2), Hinton (2010), section 8, and biases at 0 until `Boltzmann.centre` moves some.
     """
 
     def __init__(
@@ -83,8 +83,13 @@ class Boltzmann(Unnormalised):
 
     @property
     @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The machines from the data upwards; the hidden units of the last one are the latents."""
+
+    @property
     def top(self) -> str:
-        """The network that is the topmost machine; its hidden units are the latents."""
+        """The topmost machine."""
+        return self.names[-1]
 
     def bottom(self, shape: tuple[int, ...], hidden: int, rngs: nnx.Rngs) -> Machine:
         """The machine over the data.
@@ -95,6 +100,11 @@ class Boltzmann(Unnormalised):
         fits = len(shape) == 3 or self.visible == "gaussian"
         require(fits, "method.visible", self.visible, "for points: use gaussian")
         return Machine(shape, hidden, self.scale if self.visible == "gaussian" else None, rngs)
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        """Visible biases start at log p / (1 - p) of the data's bits, Hinton (2010), section 8.1; at Gaussian means."""
+        model = machine(networks, self.names[0])
+        model.visible[...] = (log_odds(mean) if model.scale is None else mean).reshape(-1)
 
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Hidden units of the topmost machine after `gibbs` steps, one chain per key."""

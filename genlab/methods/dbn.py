@@ -57,12 +57,7 @@ class DBN(Boltzmann):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The machines from the data upwards."""
         return tuple(f"machine_{i}" for i in range(1, len(self.hidden) + 2))
-
-    @property
-    def top(self) -> str:
-        return self.names[-1]
 
     @property
     def untied(self) -> tuple[str, ...]:

@@ -136,6 +136,9 @@ class Method(abc.ABC):
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         """Fresh networks for data of `shape`, by name. Raises `Invalid` where they cannot work together."""
 
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:  # noqa: B027  # most have nothing to do
+        """Move fresh networks to where they should start, given the mean training example; by default they stay."""
+
     @abc.abstractmethod
     def players(self) -> tuple[Player, ...]:
         """The players in their order of play."""
@@ -218,6 +221,15 @@ class Unnormalised(Encoding):
 def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
     """A network's output to data: tanh for images, which lie in [-1, 1]; points are unbounded."""
     return jnp.tanh(x) if x.ndim == 4 else x
+
+
+def log_odds(mean: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """log p / (1 - p) of pixels, from their means in [-1, 1]: they are white, 1, with probability p, else black, -1.
+
+    No p is nearer to 0 or 1 than 0.001, as in the official IWAE code; else that of an ever black pixel is infinite.
+    """
+    p = jnp.clip((mean + 1) / 2, 0.001, 0.999)
+    return jnp.log(p) - jnp.log1p(-p)
 
 
 def batch_mean(values: Float[Array, " b"]) -> Float[Array, ""]:

@@ -54,8 +54,8 @@ class RBM(Boltzmann):
         require(self.chains >= 1, "chains", self.chains, "at least 1")
 
     @property
-    def top(self) -> str:
-        return "machine"
+    def names(self) -> tuple[str, ...]:
+        return ("machine",)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         bottom = self.bottom(shape, self.latent, rngs)

@@ -16,8 +16,8 @@ from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import Labels, Likelihood, Method, Metrics, Networks, Player, Turn, squash
-from genlab.nn.network import decoder, encoder
+from genlab.methods.game import Labels, Likelihood, Method, Metrics, Networks, Player, Turn, log_odds, squash
+from genlab.nn.network import decoder, encoder, last_bias
 
 Data = Float[Array, "b *shape"]
 Latents = Float[Array, "b latent"]
@@ -108,6 +108,15 @@ class Probabilistic(Coder, Likelihood):
             "decoder": decoder(self.decoder, code, shape, rngs, self.classes),
             "observation": Bernoulli() if bits else Gaussian(self.scale, self.learn_scale),
         }
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        """The decoder's last bias is the logit of the data's mean if bernoulli, as in the official code of Burda et al.
+
+        That of each pixel, or of each channel where the last layer is a convolution.
+        """
+        if self.likelihood == "bernoulli":
+            bias = last_bias(networks["decoder"])
+            bias[...] = log_odds(mean.reshape(-1, bias.size).mean(0))
 
     def distortion(
         self, networks: Networks, x: Data, z: Float[Array, "b code"], labels: Labels = None

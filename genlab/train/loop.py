@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from genlab.data.feed import Feed, make_feed
+from genlab.data.feed import Feed, make_feed, mean_example
 from genlab.data.sources import load
 from genlab.data.splits import Dataset
 from genlab.errors import Stopped, require
@@ -217,7 +217,7 @@ def prepare(
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
     stack.callback(feed.close)
-    fresh = jax.jit(game.init)()
+    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if game.centred else None)
     game.check(fresh)
     state = place(fresh)
     mend(folder.checkpoints)
