@@ -12,10 +12,20 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels import annealing
-from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs, visible_mean
+from genlab.kernels.boltzmann import (
+    Energy,
+    Visible,
+    draw_hidden,
+    draw_visible,
+    gibbs,
+    log_pseudo_likelihood,
+    visible_mean,
+)
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean, log_odds
+from genlab.methods.game import Networks, Optimizer, Turn, Unnormalised, batch_mean, log_odds
+
+UNITS = 64  # visible units of a held-out example, at most, that its pseudo-likelihood is taken of
 
 
 class Machine(nnx.Module):
@@ -58,7 +68,9 @@ def machine(networks: Networks, name: str) -> Machine:
 class Boltzmann(Unnormalised):
     """Machines of visible units and layers of hidden bits, the topmost pair of layers undirected."""
 
-    monitor: ClassVar[str] = "validation/model/rmse"
+    # Hinton (2010), section 5, warns against the reconstruction error, which says little of how probable the data are
+    monitor: ClassVar[str] = "validation/model/negative_pseudo_likelihood"
+    gap: ClassVar[str] = "model/free_energy"  # his section 6: the constant log Z cancels in it
 
     latent: int = 128
     """Hidden units (of the topmost layer)."""
@@ -118,6 +130,10 @@ class Boltzmann(Unnormalised):
         energy = machine(networks, self.top).energy
         base = annealing.base_rates(energy, visible_mean(energy, self.prior(networks, fold(keys, 0))))
         return annealing.log_partition(energy, base, fold(keys, 1), self.temperatures)
+
+    def unlikely(self, energy: Energy, v: Visible, keys: Keys, turn: Turn) -> Float[Array, ""]:
+        """Mean negative log pseudo-likelihood of bits in nats: of one unit each in training, else of up to `UNITS`."""
+        return -log_pseudo_likelihood(energy, v, keys, UNITS if turn is None else 1).mean()
 
     def rmse(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, ""]:
         """Root mean square error of a pixel of the reconstruction, over the whole batch."""

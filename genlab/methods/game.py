@@ -119,6 +119,7 @@ class Method(abc.ABC):
     sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
+    gap: ClassVar[str] = ""  # the metric, as "model/loss", that validation compares with that of training examples
     classes = 0  # whose labels the networks are given; a field of `conditional.Conditional` methods
 
     latent: int = 64
