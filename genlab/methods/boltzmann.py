@@ -23,7 +23,7 @@ from genlab.kernels.boltzmann import (
 )
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Networks, Optimizer, Turn, Unnormalised, batch_mean, log_odds
+from genlab.methods.game import Networks, Observation, Optimizer, Turn, Unnormalised, batch_mean, log_odds
 
 UNITS = 64  # visible units of a held-out example, at most, that its pseudo-likelihood is taken of
 
@@ -102,6 +102,10 @@ class Boltzmann(Unnormalised):
     def top(self) -> str:
         """The topmost machine."""
         return self.names[-1]
+
+    @property
+    def observation(self) -> Observation:
+        return "bernoulli" if self.visible == "binary" else "gaussian"
 
     def bottom(self, shape: tuple[int, ...], hidden: int, rngs: nnx.Rngs) -> Machine:
         """The machine over the data.

@@ -19,6 +19,7 @@ Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, "*_"]]  # scalars, and shares of slopes between kernels.penalty.EDGES
 Turn = Int[Array, ""] | int | None
 Labels = Int[Array, " b"] | None  # classes of examples, for methods that know them
+Observation = Literal["bernoulli", "gaussian"]
 LABELS = 1000  # stream of drawn labels, apart from all that a prior draws
 # (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
 # there is no batch for a player that does not look at real examples;
@@ -189,6 +190,11 @@ class Encoding(Method):
 class Likelihood(Encoding):
     """An encoding method whose likelihood can be bounded by importance sampling."""
 
+    @property
+    @abc.abstractmethod
+    def observation(self) -> Observation:
+        """What examples are to it: bits, each with a probability, or points of a space with a density."""
+
     @abc.abstractmethod
     def log_weight(
         self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
@@ -204,6 +210,11 @@ class Likelihood(Encoding):
 @dataclass(frozen=True)
 class Unnormalised(Encoding):
     """An encoding method that knows its density up to a constant Z, which annealed importance sampling estimates."""
+
+    @property
+    @abc.abstractmethod
+    def observation(self) -> Observation:
+        """What examples are to it: bits, each with a probability, or points of a space with a density."""
 
     @abc.abstractmethod
     def log_weight(

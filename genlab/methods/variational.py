@@ -3,7 +3,7 @@
 import abc
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,18 @@ from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import Labels, Likelihood, Method, Metrics, Networks, Player, Turn, log_odds, squash
+from genlab.methods.game import (
+    Labels,
+    Likelihood,
+    Method,
+    Metrics,
+    Networks,
+    Observation,
+    Player,
+    Turn,
+    log_odds,
+    squash,
+)
 from genlab.nn.network import decoder, encoder, last_bias
 
 Data = Float[Array, "b *shape"]
@@ -86,7 +97,7 @@ class Gaussian(nnx.Module):
 class Probabilistic(Coder, Likelihood):
     """An encoder, and a decoder that is trained by its likelihood."""
 
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    likelihood: Observation = "bernoulli"
     """bernoulli (pixels as probabilities in [0, 1]; images only) or gaussian."""
     scale: float = 0.1
     """Standard deviation of the gaussian likelihood, in units of the data (images: [-1, 1])."""
@@ -98,6 +109,10 @@ class Probabilistic(Coder, Likelihood):
         require(self.scale > 0, "scale", self.scale, "above 0")
         fits = self.likelihood == "gaussian" or not self.learn_scale
         require(fits, "learn_scale", self.learn_scale, "for the bernoulli, which has none; use gaussian")
+
+    @property
+    def observation(self) -> Observation:
+        return self.likelihood
 
     def core(self, shape: tuple[int, ...], features: int, code: int, rngs: nnx.Rngs) -> Networks:
         """An encoder to so many features, a decoder of so many latents, and what the decoder's outputs mean."""
