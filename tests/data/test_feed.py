@@ -213,6 +213,6 @@ def test_the_mean_is_of_examples_from_all_over_a_large_split():
 
 
 def test_the_mean_of_points():
-    split = load(Data("points:swissroll"), 0).train
+    split = load(Data("points:swissroll")).train
     expected = split.read(np.arange(len(split))).x.mean(0)
     np.testing.assert_allclose(mean_example(split, Data("points:swissroll")), expected, atol=1e-6)

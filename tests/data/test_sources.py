@@ -229,7 +229,7 @@ def binarized(tmp_path):
 def test_binarised_mnist_is_black_and_white(binarized):
     """As TFDS stores it, 0 and 1 in uint8: resident and streamed, all of its splits."""
     config = binarized({"train": BITS, "validation": BITS[:3], "test": BITS[3:5]})
-    dataset = load(config, seed=0)
+    dataset = load(config)
     assert (dataset.shape, dataset.classes) == ((28, 28, 1), ())
     for split, images in (("train", BITS), ("validation", BITS[:3]), ("test", BITS[3:5])):
         np.testing.assert_array_equal(_all(getattr(dataset, split)).x, 255 * images)
@@ -247,7 +247,7 @@ def test_a_set_of_few_bright_pixels_is_grey(binarized):
     """One value above 1 anywhere in the training split; and none may be where all of that are 0 and 1."""
     grey = BITS.copy()
     grey[-1, 3, 4] = 2
-    dataset = load(binarized({"train": grey, "test": BITS}), seed=0)
+    dataset = load(binarized({"train": grey, "test": BITS}))
     np.testing.assert_array_equal(_all(dataset.train.whole).x, grey)
     np.testing.assert_array_equal(_all(dataset.test).x, BITS)
 
@@ -255,7 +255,7 @@ def test_a_set_of_few_bright_pixels_is_grey(binarized):
 def test_a_set_of_bits_has_no_other_values(binarized):
     grey = BITS.copy()
     grey[5, 3, 4] = 7
-    dataset = load(binarized({"train": BITS, "test": grey}), seed=0)
+    dataset = load(binarized({"train": BITS, "test": grey}))
     with pytest.raises(
         Invalid, match="record 5 of tfds:binarized_mnist has a value of 7; its training split has 0 and"
     ):
@@ -265,9 +265,9 @@ def test_a_set_of_bits_has_no_other_values(binarized):
 @pytest.mark.parametrize("kind", [np.uint8, bool])
 def test_npz_of_bits(tmp_path, kind):
     np.savez(tmp_path / "bits.npz", BITS.astype(kind))
-    dataset = load(Data("npz:bits.npz", dir=str(tmp_path)), seed=0)
+    dataset = load(Data("npz:bits.npz", dir=str(tmp_path)))
     np.testing.assert_array_equal(_all(dataset.train.whole).x, 255 * BITS)
-    small = load(Data("npz:bits.npz", dir=str(tmp_path), image_size=14), seed=0)
+    small = load(Data("npz:bits.npz", dir=str(tmp_path), image_size=14))
     expected = Image.fromarray(255 * BITS[0, ..., 0]).resize((14, 14), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(_all(small.train.whole).x[0, ..., 0], expected)
 
@@ -275,9 +275,9 @@ def test_npz_of_bits(tmp_path, kind):
 def test_folder_of_bits(tmp_path):
     for i, image in enumerate(BITS):
         Image.fromarray(image[..., 0]).save(tmp_path / f"{i:02}.png")
-    dataset = load(Data(f"folder:{tmp_path}", image_size=28), seed=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=28))
     np.testing.assert_array_equal(_all(dataset.train.whole).x, 255 * BITS)
-    small = load(Data(f"folder:{tmp_path}", image_size=14), seed=0)
+    small = load(Data(f"folder:{tmp_path}", image_size=14))
     expected = Image.fromarray(255 * BITS[0, ..., 0]).resize((14, 14), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(_all(small.train.whole).x[0, ..., 0], expected)
 

@@ -100,7 +100,7 @@ def test_a_run_starts_at_its_data(tiny, tmp_path, devices, memory):
     config = tiny("rbm", parallel={"devices": devices}, data={"resident_mb": memory})
     with contextlib.ExitStack() as stack:
         _, state, _ = prepare(config, tmp_path, stack)
-    mean = mean_example(load(config.data, 0).train, config.data)
+    mean = mean_example(load(config.data).train, config.data)
     bias = state.params["machine"]["visible"]
     np.testing.assert_array_equal(bias, jax.jit(log_odds)(jnp.asarray(mean)).reshape(-1))
     assert bias.min() < -6  # a pixel that is always black
