@@ -1,8 +1,8 @@
 """The one-layer IWAE of Burda et al. (2016) on MNIST, their networks and their schedule; k = 1 is their VAE.
 
-As there: 784-200-200-50 and back with tanh, dynamic binarisation, batch 20, Adam with eps 1e-4, pass i = 0..7 over 3^i
-epochs at a rate of 10^(-3 - i / 7), 3,280 epochs in all. Unlike there, 1,000 training images are held out, and hidden
-layers start from He's initialisation.
+As there: 784-200-200-50 and back with tanh, dynamic binarisation, batch 20, a last bias that starts at the logit of the
+data's mean, Adam with eps 1e-4, pass i = 0..7 over 3^i epochs at a rate of 10^(-3 - i / 7), 3,280 epochs in all. Unlike
+there, 1,000 training images are held out, and hidden layers start from He's initialisation.
 
 Command:   python scripts/train.py --config iwae_mnist --data.dir data/tfds
 Expect:    not yet run; 9.7 million iterations

@@ -4,7 +4,7 @@ Grey levels of the digits count as probabilities. Samples are means of the visib
 
 Command:   python scripts/train.py --config rbm
 Hardware:  two CPU cores, 22 s
-Expect:    Frechet distance 1.3, precision 0.70, recall 0.49 (scripts/evaluate.py --seeds 10; one seed of training)
+Expect:    Frechet distance 1.4, precision 0.68, recall 0.48 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from genlab.methods.game import Optimizer

@@ -13,7 +13,8 @@ class Data:
     """The training data. Raises `Invalid` for a value that is not allowed."""
 
     name: str = "digits"
-    """digits, points:8gaussians|25gaussians|swissroll, tfds:<name>, folder:<path> or npz:<path>."""
+    """digits, points:8gaussians|25gaussians|swissroll, tfds:<name>, folder:<path> or npz:<path>. Where training
+    images have no values but 0 and 1, as in tfds:binarized_mnist, these are read as black and white."""
     dir: str | None = None
     """Where TFDS sets live (default: TFDS's own place); also the base of a relative folder: or npz: path."""
     batch_size: int = 128

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from genlab.data.config import Data
-from genlab.data.images import CHANNELS, decode, fit, mode_of, one_line
+from genlab.data.images import CHANNELS, decode, fit, levels, mode_of, one_line, two_valued
 from genlab.data.splits import Examples, Indices, InMemory, OnDisk, Source, Split
 from genlab.errors import Invalid
 
@@ -17,7 +17,8 @@ SPLITS = {"train": "train", "test": "test", "validation": "validation", "val": "
 def folder(config: Data) -> Source:
     """A tree of image files; its first subfolders are the classes, or its splits, where train/ is among them.
 
-    Only names are read here, and one image: the first, whose kind (grey or colour) all others are converted to.
+    Only names are read here, and one image: the first, whose kind (grey or colour) all others are converted to. More
+    are read only as long as none has a value above 1: those of a set that has no other values are black and white.
     """
     root = _path(config)
     if not root.is_dir():
@@ -30,11 +31,17 @@ def folder(config: Data) -> Source:
     first = roots["train"] / files["train"][0]
     mode = mode_of(first, str(first))
     shape = decode(first, str(first), mode, config.image_size).shape
-    splits = {split: _split(roots[split], files[split], classes, mode, config.image_size) for split in roots}
+
+    def brightest(indices: Indices) -> int:
+        paths = (roots["train"] / files["train"][i] for i in indices)
+        return max(int(decode(path, str(path), mode, None).max()) for path in paths)
+
+    bits = two_valued(len(files["train"]), brightest)
+    splits = {split: _split(roots[split], files[split], classes, mode, config.image_size, bits) for split in roots}
     return shape, classes if classes != (".",) else (), splits
 
 
-def _split(root: Path, files: list[str], classes: tuple[str, ...], mode: str, side: int | None) -> Split:
+def _split(root: Path, files: list[str], classes: tuple[str, ...], mode: str, side: int | None, bits: bool) -> Split:
     known = {name: label for label, name in enumerate(classes)}
     for file in files:
         if _class(file) not in known:
@@ -43,7 +50,7 @@ def _split(root: Path, files: list[str], classes: tuple[str, ...], mode: str, si
 
     def fetch(indices: Indices) -> Examples:
         paths = [root / files[i] for i in indices]
-        return Examples(np.stack([decode(path, str(path), mode, side) for path in paths]), label[indices])
+        return Examples(np.stack([decode(path, str(path), mode, side, bits) for path in paths]), label[indices])
 
     return OnDisk(len(files), fetch)
 
@@ -65,7 +72,10 @@ def _class(file: str) -> str:
 
 
 def npz(config: Data) -> Source:
-    """An .npz of images, uint8 (n, h, w) or (n, h, w, c): its first array but for "labels", which may hold theirs."""
+    """An .npz of images, (n, h, w) or (n, h, w, c): its first array but for "labels", which may hold theirs.
+
+    uint8, or black and white: bool, or uint8 of which all are 0 and 1.
+    """
     path = _path(config)
     if not path.is_file():
         raise Invalid(f"data.name: {config.name}; no file at {path}, an existing one is needed")
@@ -76,9 +86,11 @@ def npz(config: Data) -> Source:
     except Exception as error:  # not a zip, cut short, empty, or of pickled objects: each has its own exception
         raise Invalid(f"data.name: {path} is no readable .npz of arrays ({one_line(error)})") from error
     channels = x.shape[3] if x.ndim == 4 else 1
-    if x.dtype != np.uint8 or x.ndim not in (3, 4) or channels not in CHANNELS.values() or 0 in x.shape:
-        raise Invalid(f"data.name: {path} holds {x.dtype} {x.shape}; uint8 images (n, h, w[, 1 or 3]) are allowed")
-    x = fit(x.reshape(*x.shape[:3], channels), config.image_size)
+    if x.dtype not in (np.uint8, bool) or x.ndim not in (3, 4) or channels not in CHANNELS.values() or 0 in x.shape:
+        raise Invalid(
+            f"data.name: {path} holds {x.dtype} {x.shape}; uint8 or bool images (n, h, w[, 1 or 3]) are allowed"
+        )
+    x = fit(levels(x).reshape(*x.shape[:3], channels), config.image_size)
     if label is None:
         return x.shape[1:], (), {"train": InMemory(Examples(x, np.zeros(len(x), np.int32)))}
     if label.shape != (len(x),) or not np.issubdtype(label.dtype, np.integer) or label.min() < 0:

@@ -1,32 +1,61 @@
 """Image files and arrays as uint8 pixels of one size."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Integer, UInt8
 from PIL import Image, ImageOps
 
 from genlab.errors import Invalid
 
 CHANNELS = {"L": 1, "RGB": 3}  # the two modes that pixels come in
+TOGETHER = 1024  # images of a set that are looked through at a time
 
 
-def decode(file: Path | bytes, name: str, mode: str, side: int | None) -> UInt8[np.ndarray, "h w c"]:
+def decode(
+    file: Path | bytes, name: str, mode: str, side: int | None, bits: bool = False
+) -> UInt8[np.ndarray, "h w c"]:
     """The pixels of an image file in `mode` ("L": c = 1, "RGB": c = 3), fitted to (side, side) unless `side` is None.
 
-    Orientation tags are not followed. Raises `Invalid`, calling the file `name`, where it is not a readable image.
+    `bits`: it is of a set whose values are all 0 and 1, which are black and white (0 and 255) here. Orientation tags
+    are not followed. Raises `Invalid`, calling the file `name`, where it is not a readable image, or not of bits.
     """
     image = _open(file, name)
     if image.mode != mode:
         # A palette may hold transparency, which only RGBA can take from it.
         image = (image.convert("RGBA") if image.mode == "P" else image).convert(mode)
+    if bits:
+        values = np.asarray(image)
+        if values.max() > 1:
+            raise Invalid(f"data.name: {name} has a value of {values.max()}; its training split has 0 and 1 alone")
+        image = Image.fromarray(levels(values))
     return _pixels(image, side)
 
 
 def mode_of(file: Path | bytes, name: str) -> str:
     """The mode to decode a file in: "L" for grey levels, else "RGB". Raises `Invalid` as `decode` does."""
     return "L" if Image.getmodebase(_open(file, name).mode) == "L" else "RGB"
+
+
+def levels(x: UInt8[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Images as 0..255: those that are bool, or whose values are all 0 and 1, are black and white."""
+    return x * np.uint8(255) if x.dtype == bool or x.max(initial=0) <= 1 else x
+
+
+def two_valued(n: int, brightest: Callable[[Integer[np.ndarray, " some"]], int]) -> bool:
+    """Whether none of a set's `n` images has a value above 1; `brightest` gives the largest of some of them.
+
+    Ever more of them at a time, so that almost every set is known by its first image, which has other values.
+    """
+    start = 0
+    while start < n:
+        stop = min(n, 2 * start + 1, start + TOGETHER)
+        if brightest(np.arange(start, stop)) > 1:
+            return False
+        start = stop
+    return True
 
 
 def fit(x: UInt8[np.ndarray, "n h w c"], side: int | None) -> UInt8[np.ndarray, "n h2 w2 c"]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from genlab.data.config import Data
-from genlab.data.images import CHANNELS, decode, one_line
+from genlab.data.images import CHANNELS, decode, one_line, two_valued
 from genlab.data.splits import Examples, Indices, OnDisk, Source, Split
 from genlab.errors import Invalid
 
@@ -26,7 +27,8 @@ tfds.builder(sys.argv[1], data_dir=sys.argv[2] or None, file_format="array_recor
 def records(config: Data) -> Source:
     """The set tfds:<name> in its own splits: its feature "image" and, where there is one, the class "label".
 
-    A set that is not yet prepared is prepared where TensorFlow is installed.
+    Where all training images have no values but 0 and 1, as those of binarized_mnist, these are black and white. A
+    set that is not yet prepared is prepared where TensorFlow is installed.
     """
     import tensorflow_datasets as tfds
 
@@ -50,25 +52,35 @@ def records(config: Data) -> Source:
         raise Invalid(f"data.name: {config.name} has splits {', '.join(sources)}; train is needed")
     classes = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else ()
     own = [name for name in ("train", "validation", "test") if name in sources]
-    splits: dict[str, Split] = {name: _split(config, sources[name], shape, bool(classes)) for name in own}
-    return shape, classes, splits
-
-
-def _split(config: Data, source: Any, shape: tuple[int, ...], labelled: bool) -> Split:
-    from tensorflow_datasets.proto import tf_example_pb2
-
     mode = next(mode for mode, channels in CHANNELS.items() if channels == shape[-1])
 
-    def fetch(indices: Indices) -> Examples:
-        x, label = np.empty((len(indices), *shape), np.uint8), np.zeros(len(indices), np.int32)
-        for i, record in enumerate(source.__getitems__(indices.tolist())):
-            fields = tf_example_pb2.Example.FromString(record).features.feature
-            file = fields["image"].bytes_list.value[0]
-            x[i] = decode(file, f"record {indices[i]} of {config.name}", mode, config.image_size)
-            label[i] = fields["label"].int64_list.value[0] if labelled else 0
-        return Examples(x, label)
+    def brightest(indices: Indices) -> int:
+        return max(int(x.max()) for x, _ in _images(config, sources["train"], indices, mode, None))
 
-    return OnDisk(len(source), fetch)
+    bits = two_valued(len(sources["train"]), brightest)
+
+    def split(source: Any) -> Split:
+        def fetch(indices: Indices) -> Examples:
+            x, label = np.empty((len(indices), *shape), np.uint8), np.zeros(len(indices), np.int32)
+            for i, (image, fields) in enumerate(_images(config, source, indices, mode, config.image_size, bits)):
+                x[i], label[i] = image, fields["label"].int64_list.value[0] if classes else 0
+            return Examples(x, label)
+
+        return OnDisk(len(source), fetch)
+
+    return shape, classes, {name: split(sources[name]) for name in own}
+
+
+def _images(
+    config: Data, source: Any, indices: Indices, mode: str, side: int | None, bits: bool = False
+) -> Iterator[tuple[UInt8[np.ndarray, "h w c"], Any]]:
+    """Each record's image, and all of its fields."""
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    for i, record in zip(indices, source.__getitems__(indices.tolist()), strict=True):
+        fields = tf_example_pb2.Example.FromString(record).features.feature
+        file = fields["image"].bytes_list.value[0]
+        yield decode(file, f"record {i} of {config.name}", mode, side, bits), fields
 
 
 def _prepared(config: Data) -> Any:

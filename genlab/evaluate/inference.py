@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from genlab.data.config import Data
 from genlab.data.feed import to_float
 from genlab.errors import Invalid
 from genlab.evaluate.devices import over_rows
@@ -43,11 +44,13 @@ def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels 
 def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:
     """ELBO, and importance-weighted bound (Burda et al. 2016, eq. 8) with its standard error, in nats per example.
 
-    For images also in bits per dimension. A density of pixels in [-1, 1] becomes that of 256 grey levels by their
-    distance there, 1/128 where they are dequantised (Theis et al. 2016: then it bounds the levels' own) and 1/127.5
-    where they are not; a likelihood of bits is taken as it is. Where a density is known but for its constant, that
-    comes from annealed runs, with a standard error of its own. A conditional method's likelihood is that of x given
-    its label.
+    Of bits a probability, else a density of points or of pixels in [-1, 1]; of dequantised images, where it bounds the
+    probability of their 256 grey levels (Theis et al. 2016), also in bits per dimension. Without that noise it bounds
+    nothing, and grows without limit as the scale falls. Where a density is known but for its constant, that comes from
+    annealed runs, with a standard error of its own. A conditional method's likelihood is that of x given its label.
+
+    What a method of bits says of grey levels is no likelihood: it does not add up to 1 over images. It is called what
+    it is, "grey_cross_entropy": minus the ELBO with cross-entropies in place of -log p(x|z), in nats per example.
 
     Raises:
         Invalid: a method without a likelihood.
@@ -65,21 +68,34 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
     if isinstance(method, Unnormalised):
         constant = dict(zip(("log_partition", "log_partition_error"), model.log_partition, strict=True))
         found = {name: values - constant["log_partition"] for name, values in found.items()}
-    bound = found["bound"].mean()
-    scores = constant | {
-        "elbo": float(found["elbo"].mean()),
-        "log_likelihood": float(bound),
-        "log_likelihood_error": float(found["bound"].std(ddof=1) / math.sqrt(len(x))),
-    }
-    return scores | ({"bits_per_dimension": bits_per_dimension(model, float(bound))} if x.ndim == 4 else {})
+    (elbo, error), (bound, bound_error) = (_mean(found[name]) for name in ("elbo", "bound"))
+    data = model.config.data
+    if method.observation == "bernoulli" and binarised(data, x) == "none":
+        return constant | {"grey_cross_entropy": -elbo, "grey_cross_entropy_error": error}
+    scores = constant | {"elbo": elbo, "log_likelihood": bound, "log_likelihood_error": bound_error}
+    return scores | ({"bits_per_dimension": bits_per_dimension(model.shape, bound)} if data.dequantise else {})
 
 
-def bits_per_dimension(model: Model, nats: float) -> float:
-    """A log-likelihood of images in [-1, 1], in nats, as bits per pixel and channel; see `likelihood`."""
-    levels = 128.0 if model.config.data.dequantise else 127.5
-    method = model.game.method
-    discrete = getattr(method, "likelihood", "") == "bernoulli" or getattr(method, "visible", "") == "binary"
-    return -nats / (math.prod(model.shape) * math.log(2)) + (0.0 if discrete else math.log2(levels))
+def _mean(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """With its standard error."""
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def bits_per_dimension(shape: tuple[int, ...], nats: float) -> float:
+    """A log-density of dequantised images in [-1, 1], in nats, as bits per pixel and channel.
+
+    It becomes a probability of 256 grey levels by their distance there, 1/128.
+    """
+    return -nats / (math.prod(shape) * math.log(2)) + math.log2(128)
+
+
+def binarised(data: Data, x: np.ndarray) -> str | None:
+    """How examples of a set are black and white to a model; see `protocol.Stamp`. None of points."""
+    if x.ndim == 2:
+        return None
+    if not data.dequantise and ((x == 0) | (x == 255)).all():
+        return "static"
+    return "dynamic" if data.binarise else "none"
 
 
 def reconstruction(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:

@@ -40,6 +40,13 @@ class Stamp:
     """Parts of the samples that the Inception score is a mean over."""
     importance: int | None = None
     """Draws from the posterior per example in the bound of the likelihood."""
+    observation: str | None = None
+    """What examples are to a likelihood: "bernoulli", bits with a probability each, or "gaussian", with a density."""
+    binarised: str | None = None
+    """Whether images are black and white to the model: "dynamic", drawn from their grey levels, or "static", the set's
+    own; else "none"."""
+    dequantised: bool | None = None
+    """Whether noise of a grey level was added to the images that the model was shown."""
     quantised: str | None = None
     """How samples became 0..255: "round" or "truncate"."""
     ema: bool | None = None

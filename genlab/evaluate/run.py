@@ -13,7 +13,7 @@ from genlab.data.sources import load
 from genlab.data.splits import Dataset
 from genlab.data.toys import DEVIATION
 from genlab.errors import Invalid, require
-from genlab.evaluate import classifier, inception, neighbours
+from genlab.evaluate import classifier, inception, inference, neighbours
 from genlab.evaluate.extractors import Extractor, Pixels, extract
 from genlab.evaluate.measure import (
     NEIGHBOURS,
@@ -248,9 +248,20 @@ class Bench:
         scores: Scores = {}
         for name in self.of_models:
             scores |= of_model(name, subject.model, self.train, self.test, self.settings)
-        draws = self.wish.importance if "likelihood" in self.of_models else None
-        stamp = Stamp(self.dataset.name, "test", self.test.digest, len(self.test.x), importance=draws)
-        return subject.result(dataclasses.replace(stamp, ema=subject.model.ema), scores)
+        model, data = subject.model, subject.model.config.data
+        stamp = Stamp(
+            self.dataset.name,
+            "test",
+            self.test.digest,
+            len(self.test.x),
+            binarised=inference.binarised(data, self.test.x),
+            dequantised=None if self.points else data.dequantise,
+            ema=model.ema,
+        )
+        if "likelihood" in self.of_models:
+            observation = getattr(model.method, "observation", None)
+            stamp = dataclasses.replace(stamp, importance=self.wish.importance, observation=observation)
+        return subject.result(stamp, scores)
 
 
 def make_extractor(name: str, shape: tuple[int, ...], wish: Wish) -> Extractor:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from genlab.data.feed import to_uint8
 from genlab.data.files import SUFFIXES
-from genlab.data.images import CHANNELS, decode, mode_of, one_line
+from genlab.data.images import CHANNELS, decode, levels, mode_of, one_line
 from genlab.errors import Invalid, require
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.protocol import BatchNorm
@@ -89,7 +89,9 @@ QUANTISED: dict[str, Callable] = {"round": to_uint8, "truncate": truncate}
 
 
 def read_npz(path: Path) -> Foreign:
-    """The first array of an .npz file (but for `labels`): uint8 (n, h, w) or (n, h, w, 1 or 3).
+    """The first array of an .npz file (but for `labels`): uint8 (n, h, w) or (n, h, w, 1 or 3), or bool.
+
+    Bool, and uint8 of which all are 0 and 1, is black and white, as in data sets.
 
     Raises:
         Invalid: it is absent, cannot be read, or holds no such images.
@@ -102,15 +104,16 @@ def read_npz(path: Path) -> Foreign:
     except Exception as error:  # not a zip, cut short, empty, or of pickled objects: each has its own exception
         raise Invalid(f"npz: {path} is no readable .npz of arrays ({one_line(error)})") from None
     x = x[..., None] if x.ndim == 3 else x
-    fine = x.dtype == np.uint8 and x.ndim == 4 and x.shape[-1] in CHANNELS.values() and x.size > 0
-    require(fine, "npz", f"{path} with {x.dtype} {x.shape}", "uint8 images (n, h, w) or (n, h, w, 1 or 3)")
-    return Foreign(path, x)
+    fine = x.dtype in (np.uint8, bool) and x.ndim == 4 and x.shape[-1] in CHANNELS.values() and x.size > 0
+    require(fine, "npz", f"{path} with {x.dtype} {x.shape}", "uint8 or bool images (n, h, w) or (n, h, w, 1 or 3)")
+    return Foreign(path, levels(x))
 
 
 def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
     """The image files of a folder and the folders in it, in the order of their names; all as large as the first.
 
-    Grey and colour are read as they are, and must be what the real images of `shape` are.
+    Grey and colour are read as they are, and must be what the real images of `shape` are. Where no image has a value
+    above 1, these values are black and white, as in data sets.
 
     Raises:
         Invalid: no folder, no images, images of several sizes, or one that cannot be read.
@@ -132,4 +135,4 @@ def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
         if images[-1].shape != images[0].shape:
             sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (images[0], images[-1]))
             raise Invalid(f"folder: {file} makes sizes {sizes}; images of one size are needed")
-    return Foreign(path, np.stack(images))
+    return Foreign(path, levels(np.stack(images)))

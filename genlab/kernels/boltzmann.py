@@ -83,6 +83,39 @@ def gibbs(energy: Energy, v: Visible, keys: Keys, steps: int) -> Visible:
     return jax.lax.scan(step, v, jnp.arange(steps))[0]
 
 
+def log_pseudo_likelihood(energy: Energy, v: Visible, keys: Keys, k: int) -> Float[Array, " b"]:
+    """sum_i log p(v_i | all other units) in nats, of visible bits (Besag 1975), which needs no Z.
+
+    From `k` units of each example, evenly spaced from a random first one, times v / k: unbiased, exact from k = v on.
+    A unit between 0 and 1 is the probability of a bit, and gives the mean of both.
+    """
+    n, logits = v.shape[1], hidden_logits(energy, v)
+    k = min(k, n)
+    first = (uniform(keys) * n).astype(jnp.int32)
+
+    def add(total: Float[Array, " b"], i: Int[Array, ""]) -> tuple[Float[Array, " b"], None]:
+        unit = (first + i * n // k) % n
+        own, weights = jnp.take_along_axis(v, unit[:, None], 1), energy.weights[unit]
+        off = logits - own * weights  # what the hidden units see while this unit is 0
+        more = jax.nn.softplus(off + weights) - jax.nn.softplus(off)
+        odds = energy.visible[unit] + more @ jnp.ones(more.shape[1])  # a reduction fused with logarithms is slow
+        return total + own[:, 0] * odds - jax.nn.softplus(odds), None
+
+    return jax.lax.scan(add, jnp.zeros(len(v)), jnp.arange(k))[0] * n / k
+
+
+def score_matching(energy: Energy, v: Visible) -> Float[Array, " b"]:
+    """sum_i d^2 log p / dv_i^2 + (d log p / dv_i)^2 / 2 of Gaussian units, Hyvarinen (2005), eq. 4, which needs no Z.
+
+    In the mean over the data half the squared distance of the model's score from the data's, but for a constant.
+    """
+    assert energy.scale is not None
+    up, variance = jax.nn.sigmoid(hidden_logits(energy, v)), energy.scale**2
+    score = (visible_mean(energy, up) - v) / variance
+    curvature = (up * (1 - up) @ jnp.square(energy.weights).sum(0) - v.shape[1]) / variance
+    return curvature + 0.5 * jnp.square(score).sum(1)
+
+
 def contrast(energy: Energy, data: Visible, model: Visible) -> Float[Array, " b"]:
     """F(data) - F(model): with model's examples from a chain, its gradient is that of contrastive divergence.
 

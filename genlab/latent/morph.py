@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from genlab.data.feed import to_uint8
-from genlab.data.images import CHANNELS, decode
+from genlab.data.images import CHANNELS, decode, levels
 from genlab.errors import Invalid, require
 from genlab.kernels.random import example_keys
 from genlab.latent.geodesic import geodesic
@@ -49,7 +49,7 @@ def _file(model: Model, name: str, label: int | None) -> Float[np.ndarray, "1 la
 
 
 def read_image(file: Path, shape: tuple[int, ...]) -> Float[np.ndarray, "h w c"]:
-    """An image file as data of `shape`, in [-1, 1]; colour or grey as that is.
+    """An image file as data of `shape`, in [-1, 1]; colour or grey as that is, of nothing but 0 and 1 black and white.
 
     Raises:
         Invalid: it cannot be read, or has another size.
@@ -58,7 +58,7 @@ def read_image(file: Path, shape: tuple[int, ...]) -> Float[np.ndarray, "h w c"]
         raise Invalid(f"between: {file} is neither a seed (0, 1, ...) nor an image file")
     mode = next(mode for mode, channels in CHANNELS.items() if channels == shape[-1])
     try:
-        pixels = decode(file, str(file), mode, None)
+        pixels = levels(decode(file, str(file), mode, None))
     except Invalid as error:
         raise Invalid(str(error).replace("data.name", "between", 1)) from None
     (height, width), (h, w) = pixels.shape[:2], shape[:2]

@@ -12,16 +12,26 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels import annealing
-from genlab.kernels.boltzmann import Energy, Visible, draw_hidden, draw_visible, gibbs, visible_mean
+from genlab.kernels.boltzmann import (
+    Energy,
+    Visible,
+    draw_hidden,
+    draw_visible,
+    gibbs,
+    log_pseudo_likelihood,
+    visible_mean,
+)
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Networks, Optimizer, Unnormalised, batch_mean
+from genlab.methods.game import Networks, Observation, Optimizer, Turn, Unnormalised, batch_mean, log_odds
+
+UNITS = 64  # visible units of a held-out example, at most, that its pseudo-likelihood is taken of
 
 
 class Machine(nnx.Module):
     """The parameters of one machine over data of `shape`, or over the hidden units of another one.
 
-    Weights start as N(0, spread^2) and biases at 0, Hinton (2010), section 8.
+    Weights start as N(0, spread^2), Hinton (2010), section 8, and biases at 0 until `Boltzmann.centre` moves some.
     """
 
     def __init__(
@@ -58,7 +68,9 @@ def machine(networks: Networks, name: str) -> Machine:
 class Boltzmann(Unnormalised):
     """Machines of visible units and layers of hidden bits, the topmost pair of layers undirected."""
 
-    monitor: ClassVar[str] = "validation/model/rmse"
+    # Hinton (2010), section 5, warns against the reconstruction error, which says little of how probable the data are
+    monitor: ClassVar[str] = "validation/model/negative_pseudo_likelihood"
+    gap: ClassVar[str] = "model/free_energy"  # his section 6: the constant log Z cancels in it
 
     latent: int = 128
     """Hidden units (of the topmost layer)."""
@@ -83,8 +95,17 @@ class Boltzmann(Unnormalised):
 
     @property
     @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The machines from the data upwards; the hidden units of the last one are the latents."""
+
+    @property
     def top(self) -> str:
-        """The network that is the topmost machine; its hidden units are the latents."""
+        """The topmost machine."""
+        return self.names[-1]
+
+    @property
+    def observation(self) -> Observation:
+        return "bernoulli" if self.visible == "binary" else "gaussian"
 
     def bottom(self, shape: tuple[int, ...], hidden: int, rngs: nnx.Rngs) -> Machine:
         """The machine over the data.
@@ -95,6 +116,11 @@ class Boltzmann(Unnormalised):
         fits = len(shape) == 3 or self.visible == "gaussian"
         require(fits, "method.visible", self.visible, "for points: use gaussian")
         return Machine(shape, hidden, self.scale if self.visible == "gaussian" else None, rngs)
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        """Visible biases start at log p / (1 - p) of the data's bits, Hinton (2010), section 8.1; at Gaussian means."""
+        model = machine(networks, self.names[0])
+        model.visible[...] = (log_odds(mean) if model.scale is None else mean).reshape(-1)
 
     def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Hidden units of the topmost machine after `gibbs` steps, one chain per key."""
@@ -108,6 +134,10 @@ class Boltzmann(Unnormalised):
         energy = machine(networks, self.top).energy
         base = annealing.base_rates(energy, visible_mean(energy, self.prior(networks, fold(keys, 0))))
         return annealing.log_partition(energy, base, fold(keys, 1), self.temperatures)
+
+    def unlikely(self, energy: Energy, v: Visible, keys: Keys, turn: Turn) -> Float[Array, ""]:
+        """Mean negative log pseudo-likelihood of bits in nats: of one unit each in training, else of up to `UNITS`."""
+        return -log_pseudo_likelihood(energy, v, keys, UNITS if turn is None else 1).mean()
 
     def rmse(self, networks: Networks, x: Float[Array, "b *shape"]) -> Float[Array, ""]:
         """Root mean square error of a pixel of the reconstruction, over the whole batch."""

@@ -57,12 +57,7 @@ class DBN(Boltzmann):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The machines from the data upwards."""
         return tuple(f"machine_{i}" for i in range(1, len(self.hidden) + 2))
-
-    @property
-    def top(self) -> str:
-        return self.names[-1]
 
     @property
     def untied(self) -> tuple[str, ...]:
@@ -129,17 +124,28 @@ class DBN(Boltzmann):
         return contrast(energy, data, end).mean(), {"free_energy": free_energy(energy, data).mean()}
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        """The up-down algorithm, appendix B; the three sums share no parameter."""
+        """The up-down algorithm, appendix B; the three sums share no parameter.
+
+        As a metric, minus the bound of log p(v) with the topmost machine's pseudo-likelihood for its likelihood.
+        """
         v = machine(networks, self.names[0]).units(batch.x)
         energy = machine(networks, self.top).energy
         wake = jax.lax.stop_gradient(self.rise(networks, v, fold(keys, 0), len(self.hidden)))
         fantasy = gibbs(energy, wake[-1], fold(keys, 1), self.k)
         sleep = jax.lax.stop_gradient(self.fall(networks, fantasy, fold(keys, 2)))
         generation = self.distortion(networks, wake).mean()
+        unlikely = self.unlikely(energy, wake[-1], fold(keys, 3), turn)
         recognition = self.surprise(networks, sleep).mean()
         contrastive = contrast(energy, wake[-1], fantasy).mean()
-        metrics = {"distortion": generation, "recognition": recognition, "contrast": contrastive}
-        return generation + recognition + contrastive, metrics | {"rmse": self.rmse(networks, batch.x)}
+        below = generation - self.surprise(networks, wake).mean()  # all of -log p(v, h) + log q(h|v) but the top's part
+        return generation + recognition + contrastive, {
+            "distortion": generation,
+            "recognition": recognition,
+            "contrast": contrastive,
+            "free_energy": below + free_energy(energy, wake[-1]).mean(),  # minus the mean of `log_weight`
+            "negative_pseudo_likelihood": below + unlikely,
+            "rmse": self.rmse(networks, batch.x),
+        }
 
     def distortion(self, networks: Networks, layers: Layers) -> Float[Array, " b"]:
         """-log p(v|h1) - .. - log p(hL-2|hL-1) in nats."""

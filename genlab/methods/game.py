@@ -19,6 +19,7 @@ Networks = dict[str, nnx.Module]
 Metrics = dict[str, Shaped[Array, "*_"]]  # scalars, and shares of slopes between kernels.penalty.EDGES
 Turn = Int[Array, ""] | int | None
 Labels = Int[Array, " b"] | None  # classes of examples, for methods that know them
+Observation = Literal["bernoulli", "gaussian"]
 LABELS = 1000  # stream of drawn labels, apart from all that a prior draws
 # (networks, batch, per-example keys, turn) -> the mean loss over the batch, and metrics that are means over it too;
 # there is no batch for a player that does not look at real examples;
@@ -119,6 +120,7 @@ class Method(abc.ABC):
     sampling: ClassVar[tuple[str, ...]]  # the networks needed once training is over, with averaged weights (EMA)
     headline: ClassVar[tuple[str, str]]  # the two metrics worth watching
     monitor: ClassVar[str]  # the validation metric, lower is better, that names the best checkpoint
+    gap: ClassVar[str] = ""  # the metric, as "model/loss", that validation compares with that of training examples
     classes = 0  # whose labels the networks are given; a field of `conditional.Conditional` methods
 
     latent: int = 64
@@ -135,6 +137,9 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         """Fresh networks for data of `shape`, by name. Raises `Invalid` where they cannot work together."""
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:  # noqa: B027  # most have nothing to do
+        """Move fresh networks to where they should start, given the mean training example; by default they stay."""
 
     @abc.abstractmethod
     def players(self) -> tuple[Player, ...]:
@@ -194,6 +199,11 @@ class Encoding(Method):
 class Likelihood(Encoding):
     """An encoding method whose likelihood can be bounded by importance sampling."""
 
+    @property
+    @abc.abstractmethod
+    def observation(self) -> Observation:
+        """What examples are to it: bits, each with a probability, or points of a space with a density."""
+
     @abc.abstractmethod
     def log_weight(
         self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
@@ -209,6 +219,11 @@ class Likelihood(Encoding):
 @dataclass(frozen=True)
 class Unnormalised(Encoding):
     """An encoding method that knows its density up to a constant Z, which annealed importance sampling estimates."""
+
+    @property
+    @abc.abstractmethod
+    def observation(self) -> Observation:
+        """What examples are to it: bits, each with a probability, or points of a space with a density."""
 
     @abc.abstractmethod
     def log_weight(
@@ -227,6 +242,15 @@ class Unnormalised(Encoding):
 def squash(x: Float[Array, "b *shape"]) -> Float[Array, "b *shape"]:
     """A network's output to data: tanh for images, which lie in [-1, 1]; points are unbounded."""
     return jnp.tanh(x) if x.ndim == 4 else x
+
+
+def log_odds(mean: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """log p / (1 - p) of pixels, from their means in [-1, 1]: they are white, 1, with probability p, else black, -1.
+
+    No p is nearer to 0 or 1 than 0.001, as in the official IWAE code; else that of an ever black pixel is infinite.
+    """
+    p = jnp.clip((mean + 1) / 2, 0.001, 0.999)
+    return jnp.log(p) - jnp.log1p(-p)
 
 
 def batch_mean(values: Float[Array, " b"]) -> Float[Array, ""]:

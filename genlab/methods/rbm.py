@@ -10,11 +10,13 @@ from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
 from genlab.errors import require
-from genlab.kernels.boltzmann import Visible, contrast, free_energy, gibbs, hidden_logits, visible_mean
-from genlab.kernels.random import Keys
+from genlab.kernels.boltzmann import Visible, contrast, free_energy, gibbs, hidden_logits, score_matching, visible_mean
+from genlab.kernels.random import Keys, fold
 from genlab.methods.boltzmann import Boltzmann, machine
 from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
 from genlab.nn.layers import AXIS
+
+PSEUDO = 2**31 - 1  # stream of the units that are looked at, apart from all steps of a chain
 
 
 class Chains(nnx.Module):
@@ -54,8 +56,12 @@ class RBM(Boltzmann):
         require(self.chains >= 1, "chains", self.chains, "at least 1")
 
     @property
-    def top(self) -> str:
-        return "machine"
+    def monitor(self) -> str:  # type: ignore[override]  # the conditional density of a Gaussian unit has no closed form
+        return super().monitor if self.visible == "binary" else "validation/model/score_matching"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("machine",)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         bottom = self.bottom(shape, self.latent, rngs)
@@ -76,6 +82,10 @@ class RBM(Boltzmann):
         else:
             end = gibbs(energy, v, keys, self.k)
         metrics = {"free_energy": free_energy(energy, v).mean(), "rmse": self.rmse(networks, batch.x)}
+        if self.visible == "binary":
+            metrics["negative_pseudo_likelihood"] = self.unlikely(energy, v, fold(keys, PSEUDO), turn)
+        else:
+            metrics["score_matching"] = score_matching(energy, v).mean()
         return contrast(energy, v, end).mean(), metrics
 
     def encode(

@@ -3,7 +3,7 @@
 import abc
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,19 @@ from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import Labels, Likelihood, Method, Metrics, Networks, Player, Turn, squash
-from genlab.nn.network import decoder, encoder
+from genlab.methods.game import (
+    Labels,
+    Likelihood,
+    Method,
+    Metrics,
+    Networks,
+    Observation,
+    Player,
+    Turn,
+    log_odds,
+    squash,
+)
+from genlab.nn.network import decoder, encoder, last_bias
 
 Data = Float[Array, "b *shape"]
 Latents = Float[Array, "b latent"]
@@ -87,7 +98,7 @@ class Gaussian(nnx.Module):
 class Probabilistic(Coder, Likelihood):
     """An encoder, and a decoder that is trained by its likelihood."""
 
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    likelihood: Observation = "bernoulli"
     """bernoulli (pixels as probabilities in [0, 1]; images only) or gaussian."""
     scale: float = 0.1
     """Standard deviation of the gaussian likelihood, in units of the data (images: [-1, 1])."""
@@ -100,6 +111,10 @@ class Probabilistic(Coder, Likelihood):
         fits = self.likelihood == "gaussian" or not self.learn_scale
         require(fits, "learn_scale", self.learn_scale, "for the bernoulli, which has none; use gaussian")
 
+    @property
+    def observation(self) -> Observation:
+        return self.likelihood
+
     def core(self, shape: tuple[int, ...], features: int, code: int, rngs: nnx.Rngs) -> Networks:
         """An encoder to so many features, a decoder of so many latents, and what the decoder's outputs mean."""
         bits = self.likelihood == "bernoulli"
@@ -109,6 +124,15 @@ class Probabilistic(Coder, Likelihood):
             "decoder": decoder(self.decoder, code, shape, rngs, self.classes),
             "observation": Bernoulli() if bits else Gaussian(self.scale, self.learn_scale),
         }
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        """The decoder's last bias is the logit of the data's mean if bernoulli, as in the official code of Burda et al.
+
+        That of each pixel, or of each channel where the last layer is a convolution.
+        """
+        if self.likelihood == "bernoulli":
+            bias = last_bias(networks["decoder"])
+            bias[...] = log_odds(mean.reshape(-1, bias.size).mean(0))
 
     def distortion(
         self, networks: Networks, x: Data, z: Float[Array, "b code"], labels: Labels = None

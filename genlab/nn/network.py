@@ -143,3 +143,10 @@ def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, class
     told = ALL_BUT_LAST if net.backbone in ("resnet", "densenet") else ALL
     exchange(network, is_batch_norm, lambda norm: ClassBatchNorm(norm.num_features, classes, rngs=rngs), told)
     return Informed(network, beside)
+
+
+def last_bias(network: nnx.Module) -> nnx.Param:
+    """The bias of a network's last layer: what an encoder or a decoder gives where that layer's input is 0."""
+    *_, last = (layer for _, layer in nnx.iter_modules(network) if isinstance(layer, Affine))
+    assert last.bias is not None  # no norm follows it
+    return last.bias

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from genlab.data.feed import Feed, make_feed
+from genlab.data.feed import Feed, make_feed, mean_example
 from genlab.data.sources import load
 from genlab.data.splits import Dataset
 from genlab.errors import Stopped, require
@@ -26,7 +26,7 @@ from genlab.train.config import Config, check_same, read, resolved, to_dict
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step
-from genlab.train.validate import held_out, make_pictures, make_validation
+from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
 Judge = Callable[[TrainState], Scores]
@@ -217,7 +217,7 @@ def prepare(
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
     stack.callback(feed.close)
-    fresh = jax.jit(game.init)()
+    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if game.centred else None)
     game.check(fresh)
     state = place(fresh)
     mend(folder.checkpoints)
@@ -236,12 +236,13 @@ def prepare(
     batches = held_out(dataset, config.data, config.train.seed)
     ema, ramp = config.train.averaging(config.data.batch_size)
     iterations = make_step(game, feed, ema, config.track.every, ramp)
+    trained = trained_on(dataset, config.data, config.train.seed, batches) if batches and config.method.gap else None
     loop = Loop(
         config=config,
         call=spmd.spread(iterations, devices, config.parallel.mapper, feed.axis),
         index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
         feed=feed,
-        validate=make_validation(game, batches) if batches else None,
+        validate=make_validation(game, batches, trained) if batches else None,
         judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
         checkpoints=checkpoints,

@@ -121,11 +121,18 @@ class Model:
     def log_likelihood(self, x: Data, k: int = 100, seed: int = 0, labels: Labels = None) -> Float[np.ndarray, " n"]:
         """log p(x) in nats, bounded from below by `k` draws of the posterior, Burda et al. (2016), eq. 8.
 
-        Of densities of pixels in [-1, 1], and of Bernoulli likelihoods. Example i depends on the seed and i alone. A
-        constant that is not known is estimated once, see `log_partition`.
+        Of a density of pixels in [-1, 1] or of points, or of the probability of bits, which pixels then must be: -1 and
+        1. Example i depends on the seed and i alone. A constant that is not known is estimated once, see
+        `log_partition`.
         """
         require(k >= 1, "k", k, "at least 1")
         rows = self._examples("log_likelihood", x, labels, Likelihood | Unnormalised)
+        method = self.method
+        of_bits = isinstance(method, Likelihood | Unnormalised) and method.observation == "bernoulli"
+        if of_bits and not (np.abs(rows["x"]) == 1).all():
+            raise Invalid(
+                "log_likelihood: x has grey levels, of which bernoulli is no likelihood; -1 and 1 are allowed"
+            )
         found = self._over(_bound, rows, given={"key": stream(seed, "inference"), "draws": np.int32(k)})
         return found - np.float32(self.log_partition[0] if isinstance(self.method, Unnormalised) else 0)
 

@@ -110,9 +110,17 @@ class Game:
         stats = {name: nnx.to_pure_dict(nnx.state(net, nnx.BatchStat)) for name, net in networks.items()}
         return params, stats
 
-    def init(self) -> TrainState:
-        """The state before the first iteration, a function of the seed."""
-        params, stats = self.split(self._fresh())
+    @property
+    def centred(self) -> bool:
+        """Whether the start depends on the mean training example."""
+        return type(self.method).centre is not Method.centre
+
+    def init(self, mean: Float[Array, "*shape"] | None = None) -> TrainState:
+        """The state before the first iteration, a function of the seed and of the mean training example, if given."""
+        networks = self._fresh()
+        if mean is not None:
+            self.method.centre(networks, mean)
+        params, stats = self.split(networks)
         states = {p.name: self.optimizers[p.name].init(self.moving(p, params)) for p in self.players}
         sampling = self.method.sampling
         ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from genlab.data.config import Data
 from genlab.data.feed import Batch, to_float, to_uint8
-from genlab.data.splits import Dataset
+from genlab.data.splits import Dataset, Split
 from genlab.kernels.random import example_keys
 from genlab.losses.divergence import sliced_wasserstein
 from genlab.methods.game import Encoding, Metrics
@@ -29,18 +29,29 @@ def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
     if not size:
         return None
     count -= count % size
-    examples = dataset.validation.read(np.arange(count))
+    return _batches(dataset.validation, np.arange(count), size, data, seed)
+
+
+def trained_on(dataset: Dataset, data: Data, seed: int, like: Batch) -> Batch:
+    """Examples of the training split, from all over it, as many as those held out and in as large batches."""
+    count, size = like.label.size, like.label.shape[1]
+    return _batches(dataset.train, np.arange(count) * len(dataset.train) // count, size, data, seed)
+
+
+def _batches(split: Split, rows: Int[np.ndarray, " n"], size: int, data: Data, seed: int) -> Batch:
+    examples = split.read(rows)
     x = jnp.asarray(examples.x)
     if x.ndim == 4:
-        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(count)), data.unmoved)
+        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(len(rows))), data.unmoved)
     return Batch(x.reshape(-1, size, *x.shape[1:]), jnp.asarray(examples.label).reshape(-1, size))
 
 
-def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metrics]:
+def make_validation(game: Game, batches: Batch, known: Batch | None = None) -> Callable[[TrainState], Metrics]:
     """A function of the state: every loss that looks at real examples, in evaluation mode, with the noise held fixed.
 
     Also the sliced Wasserstein distance between as many samples of the averaged networks and the held-out examples,
-    in units of the data: the one number that all methods share.
+    in units of the data: the one number that all methods share. With `known` training examples also by how much more
+    the method's `gap` is on those held out.
     """
     count, size = batches.label.shape
     keys = example_keys(stream(game.seed, "validation"), jnp.arange(count * size)).reshape(count, size)
@@ -54,11 +65,21 @@ def make_validation(game: Game, batches: Batch) -> Callable[[TrainState], Metric
                 metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | seen).items()}
         return metrics
 
+    def means(state: TrainState, batches: Batch, only: str = "") -> Metrics:
+        alone = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
+
+        def of(batch: tuple[Batch, Array]) -> Metrics:
+            seen = alone(state, *jax.tree.map(lambda a: a[None], batch))
+            return {only: seen[only]} if only else seen
+
+        return jax.tree.map(lambda m: m.mean((0, 1)), jax.lax.map(of, (batches, keys)))  # and the one device of each
+
     @jax.jit
     def validate(state: TrainState) -> Metrics:
-        alone = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
-        each = jax.lax.map(lambda b: alone(state, *jax.tree.map(lambda a: a[None], b)), (batches, keys))
-        metrics = jax.tree.map(lambda m: m.mean((0, 1)), each)  # over batches, and the one device of each
+        metrics = means(state, batches)
+        if known is not None:
+            name = f"validation/{game.method.gap}"
+            metrics[f"{name}_gap"] = metrics[name] - means(state, known, name)[name]
         networks = game.samplers(state, ema=True)
         samples = jax.lax.map(lambda k: game.method.sample(networks, k), keys)
         fake, real = (x.reshape(count * size, -1) for x in (samples, batches.x))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genlab.data import Data, load, make_feed, to_float, to_uint8
-from genlab.data.feed import Resident, Stream
+from genlab.data.feed import COUNTED, Resident, Stream, mean_example
+from genlab.data.splits import Examples, InMemory, OnDisk
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
 
@@ -179,3 +180,39 @@ def test_pixels_are_binarised_each_by_itself():
     assert abs(np.corrcoef(np.ravel(x[:, :, 1:]), np.ravel(x[:, :, :-1]))[0, 1]) < 0.1
     assert all((a == b).all() or (a[:, ::-1] == b).all() for a, b in zip(x, flipped, strict=True))
     assert (x != flipped).any()
+
+
+@pytest.mark.parametrize("noise", ["none", "dequantise", "binarise"])
+def test_the_mean_example_is_that_of_what_training_sees(noise):
+    """Exactly, up to rounding, without noise; in the mean over many draws with it."""
+    images = np.random.default_rng(0).integers(0, 256, (3000, 2, 3, 1), np.uint8)
+    config = Data() if noise == "none" else Data(**{noise: True})
+    found = mean_example(InMemory(Examples(images, np.zeros(3000, np.int32))), config)
+    keys = example_keys(jax.random.key(0), jnp.arange(3000))
+    np.testing.assert_allclose(
+        found, to_float(jnp.asarray(images), keys, config).mean(0), atol=0.05 if noise == "binarise" else 1e-3
+    )
+    assert (found.shape, found.dtype) == ((2, 3, 1), np.float32)
+    if noise == "none":
+        np.testing.assert_allclose(found, images.mean(0) / 127.5 - 1, atol=1e-6)
+
+
+def test_the_mean_is_of_examples_from_all_over_a_large_split():
+    """Bounded work: COUNTED of them, a little at a time, of which those of the second half are as many."""
+    n, read = 5 * COUNTED + 3, []
+
+    def fetch(indices):
+        assert len(indices) <= 1024
+        read.extend(indices.tolist())
+        return Examples(
+            np.where(indices < n / 2, 0, 255).astype(np.uint8)[:, None, None, None], indices.astype(np.int32)
+        )
+
+    np.testing.assert_allclose(mean_example(OnDisk(n, fetch), Data()), 0, atol=1e-3)
+    assert len(set(read)) == len(read) == COUNTED and max(read) > n - 10
+
+
+def test_the_mean_of_points():
+    split = load(Data("points:swissroll")).train
+    expected = split.read(np.arange(len(split))).x.mean(0)
+    np.testing.assert_allclose(mean_example(split, Data("points:swissroll")), expected, atol=1e-6)

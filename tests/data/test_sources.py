@@ -1,16 +1,21 @@
 """What each source gives, and the one line it gives for bad input."""
 
+import io
+import json
 import logging
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from genlab.data import Data, load
-from genlab.data.images import CHANNELS
+from genlab.data import Data, load, make_feed
+from genlab.data.images import CHANNELS, TOGETHER, two_valued
 from genlab.errors import Invalid
+from genlab.kernels.random import example_keys
 
 
 def _all(split):
@@ -173,6 +178,123 @@ def test_tfds_unknown_and_absent(tmp_path, monkeypatch):
     _refused(Data("tfds:mnist:0.0.1", dir=str(tmp_path)), "0.0.1")
     _refused(Data("tfds:mnist", dir=str(tmp_path)), 'pip install -e ".[prepare]"', str(tmp_path))
     assert logging.getLogger("absl").level != logging.ERROR
+
+
+BITS = np.random.default_rng(0).integers(0, 2, (12, 28, 28, 1), np.uint8)
+
+
+@pytest.fixture
+def binarized(tmp_path):
+    """`binarized({"train": images, ...})`: tfds:binarized_mnist 1.0.0 as TFDS prepares it, of other images.
+
+    Its only feature is a uint8 image of 28 x 28 x 1, which TFDS writes as PNG with the values 0 and 1.
+    """
+    array_record = pytest.importorskip("array_record.python.array_record_module", reason="writes TFDS's own files")
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    def prepare(splits):
+        place = tmp_path / "binarized_mnist" / "1.0.0"
+        place.mkdir(parents=True)
+        for split, images in splits.items():
+            writer = array_record.ArrayRecordWriter(
+                str(place / f"binarized_mnist-{split}.array_record-00000-of-00001"), "group_size:1"
+            )
+            for image in images:
+                Image.fromarray(image[..., 0]).save(file := io.BytesIO(), "PNG")
+                example = tf_example_pb2.Example()
+                example.features.feature["image"].bytes_list.value.append(file.getvalue())
+                writer.write(example.SerializeToString())
+            writer.close()
+        features = "tensorflow_datasets.core.features"
+        shape = {"dtype": "uint8", "shape": {"dimensions": ["28", "28", "1"]}}
+        image = {"image": shape, "pythonClassName": f"{features}.image_feature.Image"}
+        spec = {"featuresDict": {"features": {"image": image}}}
+        spec["pythonClassName"] = f"{features}.features_dict.FeaturesDict"
+        (place / "features.json").write_text(json.dumps(spec))
+        lengths = [{"name": name, "numBytes": "1", "shardLengths": [str(len(x))]} for name, x in splits.items()]
+        template = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+        info = {
+            "name": "binarized_mnist",
+            "version": "1.0.0",
+            "fileFormat": "array_record",
+            "moduleName": "tensorflow_datasets.datasets.binarized_mnist.binarized_mnist_dataset_builder",
+            "splits": [{"filepathTemplate": template} | split for split in lengths],
+        }
+        (place / "dataset_info.json").write_text(json.dumps(info))
+        return Data("tfds:binarized_mnist", dir=str(tmp_path), batch_size=4)
+
+    return prepare
+
+
+def test_binarised_mnist_is_black_and_white(binarized):
+    """As TFDS stores it, 0 and 1 in uint8: resident and streamed, all of its splits."""
+    config = binarized({"train": BITS, "validation": BITS[:3], "test": BITS[3:5]})
+    dataset = load(config)
+    assert (dataset.shape, dataset.classes) == ((28, 28, 1), ())
+    for split, images in (("train", BITS), ("validation", BITS[:3]), ("test", BITS[3:5])):
+        np.testing.assert_array_equal(_all(getattr(dataset, split)).x, 255 * images)
+    for memory in (1024, 0):
+        feed = make_feed(Data(**vars(config) | {"resident_mb": memory}), dataset, 0, 1, 1)
+        arrays = jax.tree.map(lambda a, f=feed: a if f.axis is None else jnp.asarray(a[0]), feed.arrays(0))
+        keys = example_keys(jax.random.key(0), jnp.arange(4))
+        seen = np.asarray(feed.draw(arrays, jnp.int32(0), jnp.int32(0), jnp.arange(4), keys).x)
+        feed.close()
+        assert set(np.unique(seen)) == {-1, 1}
+        assert {image.tobytes() for image in seen} <= {(2.0 * image - 1).astype(np.float32).tobytes() for image in BITS}
+
+
+def test_a_set_of_few_bright_pixels_is_grey(binarized):
+    """One value above 1 anywhere in the training split; and none may be where all of that are 0 and 1."""
+    grey = BITS.copy()
+    grey[-1, 3, 4] = 2
+    dataset = load(binarized({"train": grey, "test": BITS}))
+    np.testing.assert_array_equal(_all(dataset.train.whole).x, grey)
+    np.testing.assert_array_equal(_all(dataset.test).x, BITS)
+
+
+def test_a_set_of_bits_has_no_other_values(binarized):
+    grey = BITS.copy()
+    grey[5, 3, 4] = 7
+    dataset = load(binarized({"train": BITS, "test": grey}))
+    with pytest.raises(
+        Invalid, match="record 5 of tfds:binarized_mnist has a value of 7; its training split has 0 and"
+    ):
+        _all(dataset.test)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool])
+def test_npz_of_bits(tmp_path, kind):
+    np.savez(tmp_path / "bits.npz", BITS.astype(kind))
+    dataset = load(Data("npz:bits.npz", dir=str(tmp_path)))
+    np.testing.assert_array_equal(_all(dataset.train.whole).x, 255 * BITS)
+    small = load(Data("npz:bits.npz", dir=str(tmp_path), image_size=14))
+    expected = Image.fromarray(255 * BITS[0, ..., 0]).resize((14, 14), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(_all(small.train.whole).x[0, ..., 0], expected)
+
+
+def test_folder_of_bits(tmp_path):
+    for i, image in enumerate(BITS):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{i:02}.png")
+    dataset = load(Data(f"folder:{tmp_path}", image_size=28))
+    np.testing.assert_array_equal(_all(dataset.train.whole).x, 255 * BITS)
+    small = load(Data(f"folder:{tmp_path}", image_size=14))
+    expected = Image.fromarray(255 * BITS[0, ..., 0]).resize((14, 14), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(_all(small.train.whole).x[0, ..., 0], expected)
+
+
+@pytest.mark.parametrize("bright", [None, 0, 1, 6, 4999])
+def test_a_set_is_known_by_its_first_bright_image(bright):
+    """No image is looked at twice, none after the first bright one's piece, and all where there is none."""
+    seen = []
+
+    def brightest(indices):
+        seen.extend(indices.tolist())
+        assert len(indices) <= TOGETHER
+        return 255 if bright in indices else 1
+
+    assert two_valued(5000, brightest) == (bright is None)
+    last = 5000 if bright is None else min(2 * bright + 1, 5000)
+    assert seen == list(range(len(seen))) and len(seen) <= last and (bright is not None or len(seen) == 5000)
 
 
 def test_mnist(real_data):

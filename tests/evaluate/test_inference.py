@@ -17,8 +17,10 @@ from genlab.evaluate import inference
 from genlab.kernels.random import normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
+from genlab.methods.dbn import DBN
 from genlab.methods.game import Likelihood, Player, Unnormalised
 from genlab.methods.ladder_vae import LadderVAE
+from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.methods.vae_gan import VAEGAN
 from genlab.methods.vamp import Vamp
@@ -36,6 +38,7 @@ class Linear(Likelihood):
     monitor: ClassVar[str] = "none"
     latent: int = 2
     wide: float = 1.0
+    observation = "gaussian"
 
     def networks(self, shape, rngs):
         return {"nothing": nnx.Linear(1, 1, rngs=rngs)}
@@ -104,6 +107,7 @@ class Constant(Unnormalised):
     players = Linear.players
     decode = Linear.decode
     encode = Linear.encode
+    observation = "gaussian"
     wide: float = 1.0
 
     def log_weight(self, networks, x, keys, labels=None):
@@ -121,21 +125,51 @@ def test_a_constant_that_is_estimated_is_taken_out(model):
     np.testing.assert_allclose([found["elbo"], found["log_likelihood"]], TRUTH.mean(), rtol=1e-4)
 
 
-def test_bits_per_dimension(model):
-    """A density that is uniform on [-1, 1]^d gives each of 256 levels 8 bits; Bernoulli needs no levels."""
-    gaussian, bernoulli = VAE(likelihood="gaussian", encoder=Net(width=8), decoder=Net(width=8)), VAE(latent=2)
-    uniform = 64 * math.log(0.5)
-    np.testing.assert_allclose(inference.bits_per_dimension(model(gaussian, (8, 8, 1), dequantise=True), uniform), 8)
-    plain = inference.bits_per_dimension(model(gaussian, (8, 8, 1)), uniform)
-    np.testing.assert_allclose(plain, 1 + math.log2(127.5))
-    np.testing.assert_allclose(inference.bits_per_dimension(model(bernoulli, (8, 8, 1)), 64 * math.log(0.5)), 1)
+LIKELIHOOD = {"elbo", "log_likelihood", "log_likelihood_error"}
+BITS = np.where(IMAGES > 127, 255, 0).astype(np.uint8)
+
+
+def test_bits_per_dimension():
+    """A density that is uniform on [-1, 1]^d gives each of 256 levels 8 bits."""
+    np.testing.assert_allclose(inference.bits_per_dimension((8, 8, 1), 64 * math.log(0.5)), 8)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "data", "x", "names"),
+    [
+        ("gaussian", {"dequantise": True}, IMAGES, LIKELIHOOD | {"bits_per_dimension"}),
+        ("gaussian", {}, IMAGES, LIKELIHOOD),
+        ("bernoulli", {"binarise": True}, IMAGES, LIKELIHOOD),
+        ("bernoulli", {}, BITS, LIKELIHOOD),
+        ("bernoulli", {}, IMAGES, {"grey_cross_entropy", "grey_cross_entropy_error"}),
+        ("bernoulli", {"dequantise": True}, BITS, {"grey_cross_entropy", "grey_cross_entropy_error"}),
+    ],
+    ids=["dequantised", "density", "dynamic", "static", "grey", "noisy bits"],
+)
+def test_every_number_has_the_name_of_what_it_is(model, likelihood, data, x, names):
+    """Bits per dimension of dequantised levels alone; and no likelihood of grey levels from a method of bits."""
+    net = Net(width=8, depth=1)
+    vae = model(VAE(latent=2, likelihood=likelihood, encoder=net, decoder=net), (8, 8, 1), **data)
+    assert inference.likelihood(vae, x, 2).keys() == names
+
+
+def test_the_methods_of_bits_are_known():
+    assert [m.observation for m in (VAE(), VAE(likelihood="gaussian"))] == ["bernoulli", "gaussian"]
+    assert [m.observation for m in (RBM(), DBN(visible="gaussian"))] == ["bernoulli", "gaussian"]
+
+
+def test_a_machine_says_no_likelihood_of_grey_levels(model):
+    rbm = model(RBM(latent=4, temperatures=10), (8, 8, 1))
+    grey = inference.likelihood(rbm, IMAGES, 1)
+    assert grey.keys() == {"log_partition", "log_partition_error", "grey_cross_entropy", "grey_cross_entropy_error"}
+    assert inference.likelihood(rbm, BITS, 1).keys() >= LIKELIHOOD
 
 
 def _keys(draws):
     return jax.random.split(jax.random.key(3), (draws, len(IMAGES)))
 
 
-def test_a_vaes_elbo_is_minus_its_loss(model):
+def test_a_vaes_grey_cross_entropy_is_its_loss(model):
     vae = model(VAE(latent=3, encoder=Net(width=8), decoder=Net(width=8)), (8, 8, 1))
     found = inference.likelihood(vae, IMAGES, 300)
     networks = vae.game.samplers(vae.state, ema=True)
@@ -144,11 +178,10 @@ def test_a_vaes_elbo_is_minus_its_loss(model):
     def loss(keys):
         return method.loss(networks, Batch(x, None), keys, None)[0]
 
-    losses = [-jax.vmap(loss, axis_name=AXIS)(keys[None])[0] for keys in _keys(20)]
+    losses = [jax.vmap(loss, axis_name=AXIS)(keys[None])[0] for keys in _keys(20)]
     error = np.std(losses) / math.sqrt(20)
     assert 0 < error < 0.3
-    assert abs(found["elbo"] - np.mean(losses)) < 4 * error
-    np.testing.assert_allclose(found["bits_per_dimension"], -found["log_likelihood"] / 64 / math.log(2), rtol=1e-6)
+    assert abs(found["grey_cross_entropy"] - np.mean(losses)) < 4 * error
 
 
 def test_reconstructions(model):

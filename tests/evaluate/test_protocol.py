@@ -8,7 +8,19 @@ from genlab.errors import Invalid
 from genlab.evaluate.protocol import NAMES, PROTOCOLS, Stamp, differences, require_same, spoken
 
 STAMP = Stamp(
-    "digits", "train", "b90e9f2f341f", 1437, 180, "classifier", "c803b3d8ae6e", "none", ema=True, seeds=(0, 1)
+    "digits",
+    "train",
+    "b90e9f2f341f",
+    1437,
+    180,
+    "classifier",
+    "c803b3d8ae6e",
+    "none",
+    ema=True,
+    seeds=(0, 1),
+    observation="bernoulli",
+    binarised="dynamic",
+    dequantised=False,
 )
 OTHER = {
     "data": "tfds:mnist",
@@ -19,6 +31,9 @@ OTHER = {
     "extractor": "pixels",
     "weights": "000000000000",
     "resize": "bilinear (TF1) to 299",
+    "observation": "gaussian",
+    "binarised": "static",
+    "dequantised": True,
     "ema": False,
     "seeds": (0,),
 }

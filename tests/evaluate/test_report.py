@@ -13,7 +13,7 @@ from genlab.data.config import Data
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
 from genlab.evaluate.extractors import Pixels
-from genlab.evaluate.protocol import PROTOCOLS
+from genlab.evaluate.protocol import PROTOCOLS, require_same
 from genlab.evaluate.report import record, table
 from genlab.evaluate.run import Bench, Result, Subject, Wish, evaluate
 from genlab.evaluate.samples import Foreign
@@ -103,9 +103,36 @@ def test_what_a_model_says_has_a_stamp_of_its_own(untrained, tmp_path):
     _, samples, said = evaluate([vae], {}, Data(), Wish(metrics, seeds=1, importance=2))
     assert list(samples.scores) == ["frechet"]
     assert (said.stamp.split, said.stamp.n_real, said.stamp.importance, said.stamp.extractor) == ("test", 180, 2, None)
-    assert {"elbo", "log_likelihood_error", "ssim", "active_units", "probe_test"} <= set(said.scores)
+    assert {"grey_cross_entropy_error", "ssim", "active_units", "probe_test"} <= set(said.scores)
     lines = table([samples, said]).splitlines()
     assert any(line.startswith("not to be compared with the above: split: 'test', not 'train'") for line in lines)
+
+
+def test_likelihoods_of_unlike_things_are_not_compared(untrained, tmp_path):
+    """Bernoulli on grey levels, a Gaussian density of dequantised pixels, and bits: three tables of their own names."""
+    sections = {
+        "grey": {},
+        "density": {"method": {"likelihood": "gaussian"}, "data": {"dequantise": True}},
+        "bits": {"data": {"binarise": True}},
+    }
+    models = [Subject(tmp_path / name, untrained("vae", (8, 8, 1), **s)) for name, s in sections.items()]
+    wish = Wish(("likelihood",), importance=2)
+    found = {Path(r.name).name: r for model in models for r in evaluate([model], {}, Data(), wish)}
+    stamps = {name: (r.stamp.observation, r.stamp.binarised, r.stamp.dequantised) for name, r in found.items()}
+    assert stamps == {
+        "grey": ("bernoulli", "none", False),
+        "density": ("gaussian", "none", True),
+        "bits": ("bernoulli", "dynamic", False),
+    }
+    assert found["grey"].scores.keys() == {"grey_cross_entropy", "grey_cross_entropy_error"}
+    assert {"elbo", "bits_per_dimension"} <= found["density"].scores.keys()
+    assert "elbo" in found["bits"].scores and "bits_per_dimension" not in found["bits"].scores
+    tables = table(list(found.values())).split("\n\n")
+    assert len(tables) == 3 and [t.count("bits per dimension") for t in tables] == [0, 1, 0]
+    assert "not to be compared with the above: observation: 'gaussian', not 'bernoulli'; deq" in tables[1]
+    assert "not to be compared with the above: binarised: 'dynamic', not 'none'" in tables[2]
+    with pytest.raises(Invalid, match="protocol: density cannot be compared with grey; it has observation"):
+        require_same({name: result.stamp for name, result in found.items()})
 
 
 def test_unlike_numbers_stand_in_two_tables(gan):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from genlab.errors import Invalid
 from genlab.evaluate.samples import BATCH, Sampler, read_folder, read_npz, truncate
+from genlab.latent.morph import read_image
 from genlab.nn.network import Net
 
 
@@ -93,6 +94,21 @@ def test_npz_files(tmp_path):
         found.draw(6, 0)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, bool])
+def test_images_of_nothing_but_0_and_1_are_black_and_white(tmp_path, kind):
+    """As in data sets, from an array or from files; one other value, and they are what they are."""
+    bits = np.random.default_rng(0).integers(0, 2, (3, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "x.npz", bits.astype(kind))
+    np.testing.assert_array_equal(read_npz(tmp_path / "x.npz").images, 255 * bits)
+    for i, image in enumerate(bits):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.png")
+    np.testing.assert_array_equal(read_folder(tmp_path, (8, 8, 1)).images, 255 * bits)
+    np.testing.assert_array_equal(read_image(tmp_path / "0.png", (8, 8, 1)), 2.0 * bits[0] - 1)
+    bits[0, 0, 0, 0] = 2
+    np.savez(tmp_path / "x.npz", bits)
+    np.testing.assert_array_equal(read_npz(tmp_path / "x.npz").images, bits)
+
+
 @pytest.mark.parametrize("content", ["absent", "empty", "text", "float", "shape"])
 def test_bad_npz_files_are_said_in_one_line(tmp_path, content):
     path = tmp_path / "x.npz"
@@ -101,6 +117,6 @@ def test_bad_npz_files_are_said_in_one_line(tmp_path, content):
         path.write_text("no zip")
     elif content in arrays:
         np.savez(path, arrays[content])
-    with pytest.raises(Invalid, match=r"npz: .*(must be an existing|no readable|uint8 images)") as error:
+    with pytest.raises(Invalid, match=r"npz: .*(must be an existing|no readable|uint8 or bool images)") as error:
         read_npz(path)
     assert "\n" not in str(error.value)

@@ -185,3 +185,77 @@ def test_in_expectation_it_is_the_gradient_of_the_likelihood():
     ours, exact = (jax.tree.leaves(jax.jit(jax.grad(f))(e)) for f in (expected, likelihood))
     for a, b in zip(ours, exact, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def flipped(v, i, value):
+    v = v.copy()
+    v[:, i] = value
+    return v
+
+
+def pseudo(e, v):
+    """Each unit's log p(v_i | all others), from the energies of its two states by enumeration, in float64."""
+
+    def log_p(v):
+        return np.logaddexp.reduce(-joint_energy(e, v, states(H)), axis=1)
+
+    found = []
+    for i in range(V):
+        off, on = log_p(flipped(v, i, 0.0)), log_p(flipped(v, i, 1.0))
+        found.append(v[:, i] * on + (1 - v[:, i]) * off - np.logaddexp(off, on))
+    return np.stack(found, 1)
+
+
+@pytest.mark.parametrize("data", ["bits", "probabilities"])
+def test_the_pseudo_likelihood_is_that_of_every_unit_given_the_others(data):
+    """All of them, whichever comes first; a probability gives the mean of both bits."""
+    e = energy()
+    v = states(V) if data == "bits" else np.random.default_rng(1).uniform(size=(16, V))
+    exact = pseudo(e, v)
+    for k in (V, V + 3):
+        found = kernel.log_pseudo_likelihood(e, jnp.asarray(v, jnp.float32), keys(16), k)
+        np.testing.assert_allclose(found, exact.sum(1), rtol=1e-4, atol=1e-5)
+
+
+def test_fewer_units_give_the_same_in_the_mean():
+    """One or two units, half a cycle apart, times how many there are for each: no other values, in equal shares."""
+    e, n = energy(), 8000
+    v = np.repeat(states(V)[5:6], n, 0)
+    exact = pseudo(e, v[:1])[0]
+    for k, possible in ((1, 4 * exact), (2, 2 * (exact + np.roll(exact, 2)))):
+        found = np.asarray(kernel.log_pseudo_likelihood(e, jnp.asarray(v, jnp.float32), keys(n), k), np.float64)
+        assert abs(found[:, None] - possible).min(1).max() < 1e-4
+        assert abs(found.mean() - exact.sum()) < 5 * found.std() / n**0.5
+
+
+def test_the_pseudo_likelihood_is_greatest_at_the_model_itself():
+    """Its mean under p is stationary at p (it is a proper score): the gradient by all parameters is 0."""
+    e = energy()
+    p = jnp.asarray(distribution(e).sum(1), jnp.float32)
+    v = jnp.asarray(states(V), jnp.float32)
+    gradient = jax.jit(jax.grad(lambda e: p @ kernel.log_pseudo_likelihood(e, v, keys(16), V)))(e)
+    for g in jax.tree.leaves(gradient):
+        np.testing.assert_allclose(g, 0, atol=1e-5)
+
+
+def test_score_matching_is_by_the_derivatives_of_the_log_density():
+    e = energy(S)
+    v = jnp.asarray(np.random.default_rng(1).normal(size=(6, V)), jnp.float32)
+
+    def log_p(v):
+        return -free_energy(e, v[None])[0]
+
+    def objective(v):
+        return jnp.trace(jax.hessian(log_p)(v)) + 0.5 * jnp.square(jax.grad(log_p)(v)).sum()
+
+    np.testing.assert_allclose(kernel.score_matching(e, v), jax.jit(jax.vmap(objective))(v), rtol=1e-3, atol=1e-3)
+
+
+def test_without_weights_score_matching_knows_the_gaussian():
+    """Of data N(b, s^2) it is -v / (2 s^2) in the mean, and more by the squared distance of any other mean."""
+    n = 20_000
+    v = np.random.default_rng(1).normal(size=(n, V)).astype(np.float32) * S
+    for shift in (0.0, 0.3):
+        e = Energy(jnp.zeros((V, H)), jnp.full(V, shift), jnp.zeros(H), S)
+        expected = -V / (2 * S**2) + V * shift**2 / (2 * S**4)
+        np.testing.assert_allclose(kernel.score_matching(e, jnp.asarray(v)).mean(), expected, atol=0.1)

@@ -9,7 +9,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.kernels.annealing import log_mean
-from genlab.kernels.boltzmann import draw_hidden, draw_visible, gibbs
+from genlab.kernels.boltzmann import draw_hidden, draw_visible, free_energy, gibbs, log_pseudo_likelihood
 from genlab.kernels.random import fold
 from genlab.methods.dbn import DBN
 from genlab.methods.game import Optimizer
@@ -235,3 +235,15 @@ def test_devices_agree(evaluate, fresh, keys):
 def test_a_network_without_layers_is_refused():
     with pytest.raises(Invalid, match="hidden"):
         DBN(hidden=())
+
+
+def test_the_monitor_has_the_tops_pseudo_likelihood_in_place_of_its_likelihood(evaluate, fresh, keys):
+    """And the free energy is minus the mean of log_weight, on the bits that rose in the loss."""
+    networks, x, k = stirred(fresh(METHOD, IMAGE)), images(), keys(8)
+    seen = evaluate(METHOD.loss, networks, x, k).metrics
+    np.testing.assert_allclose(seen["free_energy"], -METHOD.log_weight(networks, x, fold(k, 0)).mean(), rtol=1e-5)
+    wake = METHOD.rise(networks, (x.reshape(8, 4) + 1) / 2, fold(k, 0), 1)[-1]
+    energy = networks["machine_2"].energy
+    change = -log_pseudo_likelihood(energy, wake, k, 3).mean() - free_energy(energy, wake).mean()
+    np.testing.assert_allclose(seen["negative_pseudo_likelihood"], seen["free_energy"] + change, rtol=1e-5)
+    assert METHOD.monitor == "validation/model/negative_pseudo_likelihood"

@@ -1,5 +1,6 @@
 """The restricted Boltzmann machine as a method: its gradient, its persistent chains, its likelihood."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -7,11 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genlab.data.feed import Batch
 from genlab.errors import Invalid
 from genlab.kernels.annealing import log_mean
-from genlab.kernels.boltzmann import gibbs
+from genlab.kernels.boltzmann import gibbs, log_pseudo_likelihood, score_matching
+from genlab.kernels.random import fold
 from genlab.methods.game import Optimizer
-from genlab.methods.rbm import RBM
+from genlab.methods.rbm import PSEUDO, RBM
+from genlab.train.state import Game
+from genlab.train.validate import make_validation
 
 IMAGE = (2, 2, 1)
 CD, PCD = RBM(latent=3), RBM(latent=3, persistent=True, chains=8, k=2)
@@ -166,3 +171,47 @@ def test_it_learns_which_pixels_agree(play, fresh, keys, persistent):
         getattr(networks["machine"], name)[...] = value
     assert before > 0.7
     assert divergence() < 0.05
+
+
+@pytest.mark.parametrize("method", [CD, GAUSSIAN], ids=["binary", "gaussian"])
+def test_the_monitor_is_no_reconstruction_error(evaluate, fresh, keys, method):
+    """Held out the pseudo-likelihood of all bits, in training that of one; of Gaussian units score matching."""
+    networks, x = stirred(fresh(method, IMAGE)), images()
+    e, name = networks["machine"].energy, method.monitor.removeprefix("validation/model/")
+    held_out, training = (
+        evaluate(lambda *a, turn=turn: method.loss(*a, turn), networks, x, keys(8)).metrics for turn in (None, 0)
+    )
+    if method is GAUSSIAN:
+        assert name == "score_matching"
+        expected = score_matching(e, x.reshape(8, 4)).mean()
+        np.testing.assert_allclose(training[name], expected, rtol=1e-5)
+    else:
+        assert name == "negative_pseudo_likelihood"
+        v = (x.reshape(8, 4) + 1) / 2
+        expected = -log_pseudo_likelihood(e, v, keys(8), 4).mean()
+        stream = fold(keys(8), PSEUDO)
+        np.testing.assert_allclose(training[name], -log_pseudo_likelihood(e, v, stream, 1).mean(), rtol=1e-5)
+    np.testing.assert_allclose(held_out[name], expected, rtol=1e-5)
+    np.testing.assert_allclose(held_out["free_energy"], -method.log_weight(networks, x, keys(8)).mean(), rtol=1e-5)
+    assert method.gap == "model/free_energy"
+
+
+def test_a_machine_that_copies_is_not_the_best():
+    """Hinton's warning: one unit of strong weights to each pixel reconstructs all and knows nothing of the data.
+
+    A machine of no weights and the data's biases has the greater error, and the greater likelihood of pixels that are
+    white one time in ten.
+    """
+    method = RBM(latent=4)
+    v = (np.random.default_rng(0).uniform(size=(500, 4)) < 0.1).astype(np.float32)
+    x = jnp.asarray(2 * v - 1).reshape(-1, *IMAGE)
+    game = Game(method, IMAGE, 0, 1)
+    validate = make_validation(game, Batch(x[None], jnp.zeros((1, 500), jnp.int32)))
+    state = game.init()
+    copier = {"weights": 20 * jnp.eye(4), "visible": jnp.full(4, -10.0), "hidden": jnp.full(4, -10.0)}
+    knower = {"weights": jnp.zeros((4, 4)), "visible": jnp.full(4, np.log(1 / 9)), "hidden": jnp.zeros(4)}
+    seen = [validate(dataclasses.replace(state, params={"machine": p})) for p in (copier, knower)]
+    error, surprise = ([float(s[name]) for s in seen] for name in ("validation/model/rmse", method.monitor))
+    assert error[0] < 0.1 < 0.5 < error[1]
+    entropy = -4 * (0.1 * np.log(0.1) + 0.9 * np.log(0.9))
+    assert abs(surprise[1] - entropy) < 0.15 < 0.5 < surprise[0] - surprise[1]

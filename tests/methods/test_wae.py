@@ -1,5 +1,7 @@
 """The Wasserstein autoencoder: its discrepancy is that of all codes of the batch, on however many devices."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -51,3 +53,13 @@ def test_the_prior_has_the_least_discrepancy(compiled, keys):
 def test_a_negative_weight_is_refused():
     with pytest.raises(Invalid, match="^weight: -1.0 is not at least 0$"):
         WAE(weight=-1.0)
+
+
+@pytest.mark.parametrize(("quarter", "weight"), [(1, 200.0), (4, 800.0)], ids=["[-1, 1]", "[0, 1]"])
+def test_the_official_objective_is_this_one_with_another_weight(evaluate, fresh, keys, quarter, weight):
+    """0.05 times the squared error, of pixels of half the range a quarter, plus 10 times the discrepancy."""
+    method = dataclasses.replace(METHOD, weight=weight)
+    seen = evaluate(method.loss, fresh(METHOD, IMAGE), images(), keys(8))
+    error = 4 * seen.metrics["rmse"] ** 2 / quarter
+    official = 0.05 * error + 10 * seen.metrics["mmd"]
+    np.testing.assert_allclose(0.05 / quarter * seen.loss, official, rtol=1e-5)

@@ -15,10 +15,11 @@ from genlab.data.toys import points
 from genlab.kernels.random import example_keys
 from genlab.methods.ae import AE
 from genlab.methods.gan import GAN
+from genlab.methods.rbm import RBM
 from genlab.nn.network import Net
 from genlab.track import grids
 from genlab.train.state import Game, stream
-from genlab.train.validate import held_out, make_pictures, make_validation
+from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
 
 SMALL = Net(width=4, depth=1)
 TOY = "points:swissroll"
@@ -143,6 +144,22 @@ def test_batch_norm_is_in_evaluation_mode():
     assert all(np.isfinite(list(moved.values())))
     assert moved["validation/discriminator/loss"] != seen["validation/discriminator/loss"]
     assert moved["validation/sliced_wasserstein"] != seen["validation/sliced_wasserstein"]
+
+
+def test_the_gap_is_how_much_more_it_is_on_what_is_held_out():
+    """Of the same metric, with the same weights, on examples from all over the training split."""
+    rng = np.random.default_rng(1)
+    train = InMemory(Examples(rng.integers(0, 256, (100, 2, 2, 1), np.uint8), np.arange(100, dtype=np.int32)))
+    both = dataclasses.replace(dataset(), train=train)
+    batches = held_out(both, DATA, 0)
+    known = trained_on(both, DATA, 0, batches)
+    np.testing.assert_array_equal(known.label.reshape(-1), np.arange(8) * 100 // 8)
+    game = Game(RBM(latent=3), (2, 2, 1), 0, 10)
+    state = initial(game)
+    seen = make_validation(game, batches, known)(state)
+    here, there = (make_validation(game, b)(state)["validation/model/free_energy"] for b in (batches, known))
+    assert abs(here - there) > 1e-3
+    np.testing.assert_allclose(seen["validation/model/free_energy_gap"], here - there, atol=1e-5)
 
 
 @dataclasses.dataclass(frozen=True)
