@@ -9,7 +9,7 @@ from genlab.evaluate.run import Subject
 from genlab.evaluate.samples import Foreign, read_folder, read_npz
 from genlab.track.folder import RunFolder
 from genlab.train.checkpoint import Checkpoints
-from genlab.train.config import read
+from genlab.train.config import from_dict, read
 from genlab.train.model import load
 
 
@@ -29,7 +29,8 @@ def _steps(run: Path, step: int | str) -> list[tuple[int | None, str]]:
     """Iterations, and what to call them."""
     if isinstance(step, int):
         return [(step, "")]
-    with Checkpoints(RunFolder.open(run).checkpoints) as checkpoints:
+    folder = RunFolder.open(run)
+    with Checkpoints(folder.checkpoints, from_dict(read(folder.config)["config"])) as checkpoints:
         steps, best = checkpoints.steps, next(iter(checkpoints.monitors), None)
     if not steps or best is None or step == "last":  # without a validation the last one is all there is
         return [(None, "last")]

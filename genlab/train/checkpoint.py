@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +14,30 @@ import jax
 from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
-from genlab.errors import Invalid, Stopped, require
+from genlab.errors import Invalid, Stopped
+from genlab.train import record
+from genlab.train.config import Config
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Checkpoints."""
-
-    every: int = 1000
-    """Iterations between checkpoints; each is preceded by a validation."""
-    keep: int = 2
-    """How many of the newest to keep, beside the best one."""
-
-    def __post_init__(self) -> None:
-        require(self.every >= 1, "every", self.every, "at least 1")
-        require(self.keep >= 1, "keep", self.keep, "at least 1")
-
-
 class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
-    """The checkpoints of one run, by step: to write, keeping the best and the newest `keep`, or only to read.
+    """The checkpoints of the run that is configured so, by step: to write, keeping the best and the newest `keep`, or
+    only to read. Each is read as it was written, or not at all: see `record`.
 
     Raises:
         Invalid: a checkpoint's own records are damaged; `mend` sets such ones aside.
         Stopped: from whatever writes, when it cannot, as on a full disk.
     """
 
-    def __init__(self, folder: Path, keep: int | None = None):
+    def __init__(self, folder: Path, config: Config, keep: int | None = None):
         policies = ocp.training.preservation_policies
         best = policies.BestN(  # the lowest validation metric; a checkpoint saved in haste has none and is not the best
             get_metric_fn=lambda metrics: metrics["monitor"], reverse=True, n=1, keep_checkpoints_without_metrics=False
         )
         self._folder = folder.resolve()
+        self._config = config
+        self._saving: Any = None  # the response of the last save, which holds a thread until it is asked
         try:
             self._checkpointer = ocp.training.Checkpointer(
                 self._folder,
@@ -59,7 +49,10 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(Exception) if kind else self._writing():  # it would repeat what stopped the run
-            self._checkpointer.close()
+            try:
+                self._finish()
+            finally:
+                self._checkpointer.close()
 
     @property
     def steps(self) -> list[int]:
@@ -79,12 +72,26 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         """
         metrics = None if monitor is None else {"monitor": monitor}
         with self._writing():
-            self._checkpointer.save_checkpointables_async(step, {"state": state}, metrics=metrics, force=True)
+            self._finish()
+            self._saving = self._checkpointer.save_checkpointables_async(
+                step,
+                {"state": state},
+                metrics=metrics,
+                force=True,
+                custom_metadata=record.make(step, self._config, state),
+            )
 
     def wait(self) -> None:
         """Until everything is on disk."""
         with self._writing():
+            self._finish()
             self._checkpointer.wait()
+
+    def _finish(self) -> None:
+        """Wait for the save under way, if there is one; each that is never asked for its result leaks a thread."""
+        saving, self._saving = self._saving, None
+        if saving:
+            saving.result()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -98,12 +105,20 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         """The state saved at `step`, in the structure, types and placement of `abstract`.
 
         Raises:
-            Invalid: it cannot be read.
+            Invalid: it cannot be read, or is not what was written at this step of this run.
         """
         try:
             with _deaf_to_the_abandoned():
                 loaded = self._checkpointer.load_checkpointables(step, {"state": abstract})
-                return jax.block_until_ready(loaded["state"])
+                state = jax.block_until_ready(loaded["state"])
+                written = self._checkpointer.checkpointables_metadata(step).custom_metadata
+            arrays = record.named(state)
+            record.check_finite(arrays)
+            if written:
+                record.verify(written, step, self._config, arrays)
+            else:  # an older genlab wrote none
+                logger.warning("checkpoints: that of step %s has no record of its arrays to verify them by", step)
+            return state
         except Exception as error:  # whatever a damaged file makes its reader raise
             raise Invalid(f"checkpoints: that of step {step} cannot be read ({_first_line(_root(error))})") from error
 
@@ -113,25 +128,29 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         Raises:
             Invalid: there are checkpoints, but none can be read: more likely the wrong reader than damage.
         """
-        steps = self.steps
-        for step in reversed(steps):
+        damaged: dict[int, Invalid] = {}
+        for step in reversed(self.steps):
             try:
                 state = self.load(step, abstract)
             except Invalid as error:
-                logger.warning("%s", error)
+                damaged[step] = error
                 continue
-            for damaged in steps[steps.index(step) + 1 :]:
-                _set_aside(self._folder / str(damaged))
-            self._checkpointer.reload()
+            for other, reason in damaged.items():
+                place = _set_aside(self._folder / str(other))
+                logger.warning("%s; it is set aside as %s", reason, place.name)
+            if damaged:
+                self._checkpointer.reload()
+                logger.warning("checkpoints: the run goes on from step %s", step)
             return step, state
-        if steps:
-            raise Invalid(f"checkpoints: none of {steps} in {self._folder} can be read; use another --run-dir")
+        if damaged:
+            first = next(iter(damaged.values()))
+            raise Invalid(f"{first}; nor can any other of {sorted(damaged)} in {self._folder}: use another --run-dir")
         return None
 
 
 def mend(folder: Path) -> None:
     """Set aside the checkpoints whose own records are cut short; Orbax refuses a whole folder for one of them."""
-    for step in (path for path in folder.glob("[0-9]*") if path.is_dir()):
+    for step in (path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir()):
         records = [step / "_CHECKPOINT_METADATA", step / "metrics" / "metrics"]
         try:
             for record in (path for path in records if path.exists()):
@@ -141,8 +160,8 @@ def mend(folder: Path) -> None:
             _set_aside(step)
 
 
-def _set_aside(step: Path) -> None:
-    step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
+def _set_aside(step: Path) -> Path:
+    return step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
 
 
 @contextlib.contextmanager

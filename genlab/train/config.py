@@ -13,7 +13,6 @@ from genlab.data.config import Data
 from genlab.errors import Invalid, require
 from genlab.methods.game import Method, Optimizer
 from genlab.track.config import Track
-from genlab.train.checkpoint import Checkpoint
 from genlab.train.spmd import Parallel
 from genlab.train.step import RAMP
 
@@ -70,6 +69,20 @@ class Init:
         for name in ("networks", "step"):
             given = getattr(self, name)
             require(not given or self.run_dir is not None, name, given, "possible without init.run_dir")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Checkpoints."""
+
+    every: int = 1000
+    """Iterations between checkpoints; each is preceded by a validation."""
+    keep: int = 2
+    """How many of the newest to keep, beside the best one."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, "every", self.every, "at least 1")
+        require(self.keep >= 1, "keep", self.keep, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -174,14 +187,25 @@ def check_same(old: dict[str, Any], new: Config) -> None:
     Raises:
         Invalid: they differ in what is trained; the first difference is named.
     """
+    other = difference(old, new)
+    if other:
+        raise Invalid(
+            f"run_dir: it holds a run with {other}; give the same configuration to continue it, or another --run-dir"
+        )
+
+
+def difference(old: dict[str, Any], new: Config) -> str | None:
+    """The first setting, of those that decide what is trained, in which two runs differ: `name = theirs, not ours`.
+
+    Raises:
+        Invalid: `old` is no configuration.
+    """
     before = flatten(to_dict(resolved(from_dict(old))))  # what an older run did not write is the default
     after = flatten(to_dict(resolved(new)))
     for name in sorted(before.keys() | after.keys()):
         if not name.startswith(FREE) and before.get(name) != after.get(name):
-            raise Invalid(
-                f"run_dir: it holds a run with {name} = {before.get(name)!r}, not {after.get(name)!r}; "
-                "give the same configuration to continue it, or another --run-dir"
-            )
+            return f"{name} = {before.get(name)!r}, not {after.get(name)!r}"
+    return None
 
 
 def presets(folder: Path) -> list[str]:

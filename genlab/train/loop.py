@@ -205,8 +205,10 @@ def prepare(
     devices = spmd.pick(config.parallel, config.data.batch_size)
     folder = RunFolder.create(run_dir)
     stack.enter_context(folder.lock())
+    mend(folder.checkpoints)
+    checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config, config.checkpoint.keep))
     before = to_dict(config)
-    if folder.is_run():
+    if checkpoints.steps and folder.is_run():  # without a checkpoint nothing is lost by another configuration
         before = read(folder.config)["config"]
         check_same(before, config)
     dataset = load(config.data)
@@ -220,8 +222,6 @@ def prepare(
     fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if game.centred else None)
     game.check(fresh)
     state = place(fresh)
-    mend(folder.checkpoints)
-    checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config.checkpoint.keep))
     found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
     step, state = found or (0, place(transfer.start(game, state, config.init)))
     if found is None and config.init.run_dir is not None:  # the other run may go on, or go

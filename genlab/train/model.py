@@ -232,7 +232,7 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
     config, shape = from_dict(written["config"]), tuple(written["shape"])
     game = Game(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with Checkpoints(folder.checkpoints, config) as checkpoints:
         steps = checkpoints.steps
         if not steps or (step is not None and step not in steps):
             wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"

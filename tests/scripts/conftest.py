@@ -34,7 +34,7 @@ def saved(tiny, tmp_path):
         config = tiny(preset, **sections)
         folder = RunFolder.create(tmp_path / f"{preset}-run")
         write_json(folder.config, {"config": to_dict(config), "shape": shape, "classes": DIGITS})
-        with Checkpoints(folder.checkpoints, keep=1) as checkpoints:
+        with Checkpoints(folder.checkpoints, config, keep=1) as checkpoints:
             game = Game(config.method, shape, config.train.seed, config.train.steps)
             checkpoints.save(2, jax.jit(game.init)())
             checkpoints.wait()
