@@ -21,6 +21,7 @@ from genlab.train.model import Model
 POINTS = 1000  # on the map, at most
 NEIGHBOURS = 10_000  # training examples, at most, among which a sample's nearest names its class
 DIRECTIONS = 6
+FARTHEST = 100  # steps along a direction, one of which is a standard deviation
 PATHS = {"lerp": jax.jit(lerp), "slerp": jax.jit(slerp)}
 
 
@@ -126,6 +127,8 @@ class Explorer:
             Invalid: there is no such point, direction or class.
         """
         require(len(along) <= len(self.map.directions), "along", along, "as many numbers as there are directions")
+        near = all(-FARTHEST <= step <= FARTHEST for step in along)  # so NaN is not
+        require(near, "along", along, f"numbers from -{FARTHEST} to {FARTHEST}")
         z = self.map.latents[self._checked(point)] + np.asarray(along) @ self.map.directions[: len(along)]
         return self._picture(self.model.decode(z[None], self._labels([point], label)))
 

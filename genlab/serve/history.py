@@ -1,10 +1,10 @@
 """What a run has recorded of its course: curves and pictures."""
 
-import json
 import math
 import re
 
 from genlab.track.folder import RunFolder
+from genlab.track.rows import rows
 
 DRAWN = 400  # values of a curve, at most
 
@@ -15,11 +15,7 @@ Curves = dict[str, Curve]
 def curves(folder: RunFolder) -> Curves:
     """Every scalar of metrics.jsonl by name, as (step, value), evenly thinned; what is not finite is left out."""
     found: Curves = {}
-    for line in folder.metrics.read_text().splitlines() if folder.metrics.is_file() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:  # the last line, which a trainer is just writing
-            continue
+    for _, row in rows(folder.metrics):
         for name, value in row.items():
             if name != "step" and isinstance(value, int | float) and math.isfinite(value):
                 found.setdefault(name, []).append((row["step"], value))

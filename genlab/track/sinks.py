@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 import secrets
 import sys
@@ -17,6 +16,7 @@ from genlab.kernels.penalty import EDGES
 from genlab.track.config import Mode
 from genlab.track.folder import RunFolder
 from genlab.track.grids import Pixels, picture
+from genlab.track.rows import rows
 
 Value = float | Sequence[float]  # a number, or shares of slopes between kernels.penalty.EDGES
 
@@ -81,21 +81,12 @@ class Jsonl:
         """
         self.close()
         part = self.path.with_name(f".{self.path.name}.part")
-        rows = self.path.read_bytes().splitlines(keepends=True)
-        part.write_bytes(b"".join(row for row in rows if _row_step(row) <= step and belongs(json.loads(row))))
+        part.write_bytes(b"".join(line for line, row in rows(self.path) if row["step"] <= step and belongs(row)))
         part.replace(self.path)
         self._file = self.path.open("ab")
 
     def close(self) -> None:
         self._file.close()
-
-
-def _row_step(line: bytes) -> float:
-    """The step of a row; infinity if the line is not a whole row."""
-    try:
-        return float(json.loads(line)["step"]) if line.endswith(b"\n") else math.inf
-    except ValueError:
-        return math.inf
 
 
 class Pngs:

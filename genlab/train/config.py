@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import typing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -127,37 +126,37 @@ def to_dict(config: Config) -> dict[str, Any]:
     return plain | {"method": {"name": methods.name_of(config.method)} | plain["method"]}
 
 
-def from_dict(plain: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`; a section that an older file does not have is the default.
+def from_dict(plain: Any) -> Config:
+    """The inverse of `to_dict`; a section or setting that an older file does not have is the default.
 
     Raises:
-        Invalid: fields that are unknown or of another type, or no method.
+        Invalid: sections or fields that are unknown, of another type or not allowed, or no method.
     """
+    from pydantic import ConfigDict, ValidationError, create_model
+
+    method = plain.get("method") if isinstance(plain, dict) else None
+    settings = dict(method) if isinstance(method, dict) else {}
+    name = settings.pop("name", None)
+    if not isinstance(name, str) or name not in methods.names():
+        raise Invalid(f"config.json: method.name: {name!r}; one of {', '.join(methods.names())} is needed")
+    sections: dict[str, Any] = {f.name: (f.type, None) for f in dataclasses.fields(Config)}
+    sections["method"] = (methods.find(name), ...)
+    reader = create_model("Written", __config__=ConfigDict(strict=True, extra="forbid"), **sections)
     try:
-        method = dict(plain["method"])
-        found = methods.find(method.pop("name"))
-        sections = {f.name: f.type for f in dataclasses.fields(Config)} | {"method": found}
-        values = {
-            name: _build(kind, {"method": method}.get(name, plain[name]))
-            for name, kind in sections.items()
-            if name in plain
-        }
-        return Config(**values)
-    except (KeyError, TypeError) as error:
-        raise Invalid(f"config.json: {error}; it must be as genlab wrote it") from error
+        found = reader.model_validate_json(json.dumps(plain | {"method": settings}))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise Invalid(f"config.json: {_located(first['loc'], first['msg'], first['input'])}") from None
+    return Config(**{section: getattr(found, section) for section in found.model_fields_set})
 
 
-def _build(kind: Any, value: Any) -> Any:
-    """A value of the annotated type from its JSON form."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - {f.name for f in dataclasses.fields(kind)}
-        if unknown:
-            raise TypeError(f"unknown fields {sorted(unknown)} of {kind.__name__}")
-        return kind(**{name: _build(hints[name], entry) for name, entry in value.items()})
-    if typing.get_origin(kind) is tuple:
-        return tuple(value)
-    return value
+def _located(path: tuple[int | str, ...], message: str, value: Any) -> str:
+    """A complaint about what stands at a path: `method.critic.width: 256.0; Input should be a valid integer`."""
+    ours = message.removeprefix("Value error, ")
+    if ours == message:
+        return f"{'.'.join(map(str, path))}: {value!r}; {message}"
+    section = path[:-1] if ours.startswith(f"{path[-1]}.") else path  # some of our own messages name it
+    return ".".join([*map(str, section), ours])
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -168,8 +167,14 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         written = json.loads(path.read_text())
-        return {name: written[name] for name in ("config", "shape", "classes")}
-    except (ValueError, KeyError, TypeError) as error:
+        found = {name: written[name] for name in ("config", "shape", "classes")}
+        shape, classes = found["shape"], found["classes"]
+        sides = isinstance(shape, list) and len(shape) in (1, 3) and all(type(n) is int and n > 0 for n in shape)
+        require(sides, "shape", shape, "the shape of points or images")
+        names = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+        require(names, "classes", classes, "a list of names")
+        return found
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Invalid(f"run_dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
 
 

@@ -135,6 +135,9 @@ def test_mistakes_are_named(made):
         found.decoded(60)
     with pytest.raises(Invalid, match="along: .* is not as many numbers as there are directions"):
         found.decoded(0, (0.0,) * 7)
+    for far in (float("nan"), float("inf"), 1e30):
+        with pytest.raises(Invalid, match="along: .* is not numbers from -100 to 100"):
+            found.decoded(0, (0.0, far))
     with pytest.raises(Invalid, match="how: 'straight' is not one of lerp, slerp"):
         found.between(0, 1, 5, "straight")
     with pytest.raises(Invalid, match="steps: 33 is not from 2 to 32"):

@@ -8,7 +8,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.train import cli
-from genlab.train.config import Train, check_same, from_dict, resolved, to_dict
+from genlab.train.config import Train, check_same, from_dict, read, resolved, to_dict
 
 
 def test_every_preset_survives_json(preset):
@@ -36,16 +36,65 @@ def test_what_must_not(change):
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [(("method", "name"), "nope"), (("method", "beta2"), 1), (("train",), None)]
+    ("path", "value", "said"),
+    [
+        ("method", "vae", "method.name: None; one of aae, "),
+        ("method.name", "nope", "method.name: 'nope'; one of aae, "),
+        ("method.name", 5, "method.name: 5; one of aae, "),
+        ("method.beta2", 1, "method.beta2: 1; "),
+        ("method.encoder.width", 256.0, "method.encoder.width: 256.0; Input should be a valid integer"),
+        ("method.encoder.width", True, "method.encoder.width: True; Input should be a valid integer"),
+        ("method.encoder.width", 0, "method.encoder.width: 0 is not at least 1"),
+        ("method.encoder.backbone", "unet", "method.encoder.backbone: 'unet'; Input should be 'mlp', 'dcgan', "),
+        ("method.encoder.compute", "float99", "method.encoder.compute: 'float99'; "),
+        ("method.encoder", None, "method.encoder: None; "),
+        ("method.optimizer.schedule", "sine", "method.optimizer.schedule: 'sine'; "),
+        ("method.optimizer.milestones", "12", "method.optimizer.milestones: '12'; "),
+        ("data", [], "data: []; "),
+        ("data.name", "nope", "data.name: nope; digits, "),
+        ("train", None, "train: None; "),
+        ("train.ema", float("nan"), "train.ema: nan is not in [0, 1)"),
+        ("trian", {"steps": 3}, "trian: {'steps': 3}; "),
+    ],
 )
-def test_a_strange_file_is_refused(path, value):
+def test_a_strange_file_is_refused_in_one_line_that_names_the_place(path, value, said):
     plain = to_dict(cli.preset("vae"))
+    *sections, last = path.split(".")
     place = plain
-    for name in path[:-1]:
+    for name in sections:
         place = place[name]
-    place[path[-1]] = value
-    with pytest.raises(Invalid):
+    place[last] = value
+    with pytest.raises(Invalid) as refused:
         from_dict(plain)
+    message = str(refused.value)
+    assert message.startswith(f"config.json: {said}") and "\n" not in message
+
+
+@pytest.mark.parametrize("plain", [None, [], "config", {}])
+def test_what_is_no_configuration_is_refused(plain):
+    with pytest.raises(Invalid, match="config.json: method.name: None; one of aae, "):
+        from_dict(plain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"config": {}, "shape": null, "classes": []}',
+        b'{"config": {}, "shape": [8, 8], "classes": []}',
+        b'{"config": {}, "shape": [8, 8, true], "classes": []}',
+        b'{"config": {}, "shape": [8, 8, 1], "classes": "0123"}',
+        b'{"config": {}, "shape": [8, 8, 1]}',
+    ],
+)
+def test_a_file_that_genlab_did_not_write_is_refused_by_its_name(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_bytes(text)
+    with pytest.raises(Invalid, match=f"run_dir: {path} cannot be read .*; it must be as genlab wrote it"):
+        read(path)
 
 
 def test_a_run_of_an_older_genlab_goes_on_with_the_defaults_of_sections_it_did_not_write():

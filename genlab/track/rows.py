@@ -1,0 +1,22 @@
+"""The rows of a run's metrics.jsonl, as they are read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]  # "step", an integer from 0 on, and metrics by name: numbers, lists of numbers, or None
+
+
+def rows(path: Path) -> Iterator[tuple[bytes, Row]]:
+    """Every line that is a whole row, with its bytes; none where there is no file.
+
+    Other lines are passed over: one that a kill cut short, or that a trainer is just writing, or that is no row.
+    """
+    for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
+        try:
+            row = json.loads(line) if line.endswith(b"\n") else None
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and type(row.get("step")) is int and row["step"] >= 0:
+            yield line, row
