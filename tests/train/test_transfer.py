@@ -14,7 +14,7 @@ from genlab.errors import Invalid
 from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
 from genlab.train import cli
-from genlab.train.config import Init, check_same, from_dict, to_dict
+from genlab.train.config import Init, check_same, from_dict, resolved, to_dict
 from genlab.train.loop import train
 from genlab.train.model import load
 from genlab.train.paths import leaves
@@ -96,7 +96,7 @@ def test_a_run_that_goes_on_needs_its_source_no_more(tiny, source, tmp_path):
     bitwise(load(tmp_path / "whole").state, load(tmp_path / "parts").state)
     written = json.loads((tmp_path / "parts" / "config.json").read_text())["config"]
     assert written["init"]["run_dir"] == str(lent)
-    assert from_dict(written) == config
+    assert from_dict(written) == resolved(config)
     with pytest.raises(Invalid, match=r"init.freeze = \['encoder/layers/layers/0'\], not \[\]"):
         check_same(written, dataclasses.replace(config, init=dataclasses.replace(init, freeze=())))
 
