@@ -1,7 +1,9 @@
 """Image files and arrays as uint8 pixels of one size."""
 
 import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image, ImageOps
 from genlab.errors import Invalid
 
 CHANNELS = {"L": 1, "RGB": 3}  # the two modes that pixels come in
+DEEP = re.compile(r";16[BLN]")  # in Pillow's names of what 16 bits per channel lie in a file as
 TOGETHER = 1024  # images of a set that are looked through at a time
 
 
@@ -19,10 +22,14 @@ def decode(
 ) -> UInt8[np.ndarray, "h w c"]:
     """The pixels of an image file in `mode` ("L": c = 1, "RGB": c = 3), fitted to (side, side) unless `side` is None.
 
-    `bits`: it is of a set whose values are all 0 and 1, which are black and white (0 and 255) here. Orientation tags
-    are not followed. Raises `Invalid`, calling the file `name`, where it is not a readable image, or not of bits.
+    `bits`: it is of a set whose values are all 0 and 1, which are black and white (0 and 255) here. The orientation tag
+    of a file is followed, as every viewer does; bytes are of a record, and read as TFDS reads them. Raises `Invalid`,
+    calling the file `name`, where it is not a readable image of 8 bits per channel, or not of bits.
     """
-    image = _open(file, name)
+    with _reading(file, name) as image:
+        image.load()
+        if isinstance(file, Path):
+            image = ImageOps.exif_transpose(image)
     if image.mode != mode:
         # A palette may hold transparency, which only RGBA can take from it.
         image = (image.convert("RGBA") if image.mode == "P" else image).convert(mode)
@@ -36,7 +43,8 @@ def decode(
 
 def mode_of(file: Path | bytes, name: str) -> str:
     """The mode to decode a file in: "L" for grey levels, else "RGB". Raises `Invalid` as `decode` does."""
-    return "L" if Image.getmodebase(_open(file, name).mode) == "L" else "RGB"
+    with _reading(file, name) as image:  # only its header is read
+        return "L" if Image.getmodebase(image.mode) == "L" else "RGB"
 
 
 def levels(x: UInt8[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
@@ -77,12 +85,21 @@ def _pixels(image: Image.Image, side: int | None) -> UInt8[np.ndarray, "h w c"]:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _open(file: Path | bytes, name: str) -> Image.Image:
+@contextmanager
+def _reading(file: Path | bytes, name: str) -> Iterator[Image.Image]:
+    """The image in a file, open. Raises `Invalid`, calling it `name`, for what cannot be read in it."""
+    if isinstance(file, Path) and file.exists() and not file.is_file():  # a pipe would be waited for
+        raise Invalid(f"data.name: {name} is no readable image (it is no regular file)")
     try:
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
-            image.load()
+            # of what is wider Pillow would clip grey levels to 255, and drop the lower half of colours
+            deep = (
+                image.mode if image.mode[0] in "IF" else next((t.args for t in image.tile if "16" in str(t.args)), "")
+            )
+            if deep:
+                raise Invalid(f"data.name: {name} has pixels of mode {deep}; 8 bits per channel are allowed")
+            yield image
+    except Invalid:
+        raise
     except Exception as error:  # decoders meet broken bytes with any exception whatever
         raise Invalid(f"data.name: {name} is no readable image ({one_line(error)})") from error
-    if image.mode[0] in "IF":  # Pillow would clip these to 255
-        raise Invalid(f"data.name: {name} has pixels of mode {image.mode}; 8 bits per channel are allowed")
-    return image

@@ -3,8 +3,9 @@
 import numpy as np
 
 from genlab.data.config import Data
-from genlab.data.files import folder, npz
+from genlab.data.folder import folder
 from genlab.data.images import fit
+from genlab.data.npz import npz
 from genlab.data.records import records
 from genlab.data.splits import Dataset, Examples, InMemory, Source, hold_out
 from genlab.data.toys import held_points

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 from tqdm import tqdm
 
+from genlab.data import npz
 from genlab.data.feed import to_uint8
-from genlab.data.files import SUFFIXES
-from genlab.data.images import CHANNELS, decode, levels, mode_of, one_line
+from genlab.data.folder import SUFFIXES
+from genlab.data.images import CHANNELS, decode, levels, mode_of
 from genlab.errors import Invalid, require
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.protocol import BatchNorm
@@ -89,24 +90,18 @@ QUANTISED: dict[str, Callable] = {"round": to_uint8, "truncate": truncate}
 
 
 def read_npz(path: Path) -> Foreign:
-    """The first array of an .npz file (but for `labels`): uint8 (n, h, w) or (n, h, w, 1 or 3), or bool.
+    """The images of an .npz file, uint8 (n, h, w) or (n, h, w, 1 or 3), or bool: its only ones, or PATH#NAME's.
 
     Bool, and uint8 of which all are 0 and 1, is black and white, as in data sets.
 
     Raises:
-        Invalid: it is absent, cannot be read, or holds no such images.
+        Invalid: it is absent, cannot be read, or holds no such images, or several arrays of them.
     """
-    if not path.is_file():
-        raise Invalid(f"npz: {path}; must be an existing .npz file")
-    try:
-        with np.load(path) as arrays:
-            x = next(arrays[name] for name in arrays.files if name != "labels")
-    except Exception as error:  # not a zip, cut short, empty, or of pickled objects: each has its own exception
-        raise Invalid(f"npz: {path} is no readable .npz of arrays ({one_line(error)})") from None
-    x = x[..., None] if x.ndim == 3 else x
-    fine = x.dtype in (np.uint8, bool) and x.ndim == 4 and x.shape[-1] in CHANNELS.values() and x.size > 0
-    require(fine, "npz", f"{path} with {x.dtype} {x.shape}", "uint8 or bool images (n, h, w) or (n, h, w, 1 or 3)")
-    return Foreign(path, levels(x))
+    file, name = npz.named(path)
+    if not file.is_file():
+        raise Invalid(f"npz: {file}; must be an existing .npz file")
+    arrays = npz.read(file, "npz")
+    return Foreign(path, npz.pixels(arrays[npz.choose(arrays, name, file, "npz")], file, "npz"))
 
 
 def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:

@@ -19,6 +19,8 @@ def whole(out: Path) -> Iterator[Path]:
     Raises:
         Invalid: `out` is a folder that holds something, or cannot be written to, or there is no space.
     """
+    if not out.name or "\0" in str(out):
+        raise Invalid(f"out: {str(out)!r}; must name a file or a folder")
     part = out.with_name(f".{os.getpid()}.part.{out.name}")
     try:
         if out.is_dir() and any(out.iterdir()):

@@ -69,14 +69,20 @@ def test_folder_without_classes(tmp_path, paint):
     assert len(dataset.validation) == 0 == len(dataset.test)
 
 
-@pytest.mark.parametrize("first", CHANNELS)
-def test_first_image_decides_grey_or_colour(tmp_path, paint, first):
-    paint("0.png", mode=first, size=(8, 8))
-    for i, mode in enumerate(("L", "RGB", "RGBA", "LA"), start=1):
+@pytest.mark.parametrize("last", CHANNELS)
+def test_one_image_in_colour_makes_a_set_so(tmp_path, paint, last):
+    for i, mode in enumerate(("L", "L", "LA")):
         paint(f"{i}.png", mode=mode, size=(8, 8))
-    Image.new("P", (8, 8)).save(tmp_path / "5.gif", transparency=0)
+    paint("3.png", mode=last, size=(8, 8))
     dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
-    assert _all(dataset.train).x.shape == (6, 8, 8, CHANNELS[first])
+    assert _all(dataset.train).x.shape == (4, 8, 8, CHANNELS[last])
+
+
+def test_palettes_and_transparency_are_read_as_colour(tmp_path, paint):
+    paint("0.png", mode="RGBA", size=(8, 8))
+    Image.new("P", (8, 8)).save(tmp_path / "1.gif", transparency=0)
+    dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
+    assert _all(dataset.train).x.shape == (2, 8, 8, 3)
 
 
 def test_resize_keeps_the_aspect_and_the_centre(tmp_path, paint):
@@ -86,13 +92,13 @@ def test_resize_keeps_the_aspect_and_the_centre(tmp_path, paint):
     assert (_all(dataset.train).x[0] == np.asarray(expected)).all()
 
 
-def test_orientation_is_not_followed(tmp_path):
+def test_orientation_is_followed(tmp_path):
     pixels = np.repeat(np.arange(8, dtype=np.uint8)[:, None, None] * 30, 8, 1).repeat(3, 2)
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # the camera was turned by a quarter
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     dataset = load(Data(f"folder:{tmp_path}", image_size=8, validation=0.0, test=0.0))
-    assert (_all(dataset.train).x[0] == pixels).all()
+    assert (_all(dataset.train).x[0] == np.rot90(pixels, -1)).all()
 
 
 def test_folder_reads_no_image_but_the_first(tmp_path, paint):
@@ -160,7 +166,7 @@ def test_bad_npz(tmp_path):
         "short": ({"x": images, "labels": np.arange(3)}, "labels int64 (3,)"),
         "real": ({"x": images, "labels": np.zeros(4)}, "labels float64 (4,)"),
         "minus": ({"x": images, "labels": np.arange(4) - 1}, "integers >= 0"),
-        "nothing": ({}, "no readable .npz"),
+        "nothing": ({}, "holds no array of images"),
     }
     for name, (arrays, part) in bad.items():
         np.savez(tmp_path / f"{name}.npz", **arrays)

@@ -1,6 +1,7 @@
 """What is written appears whole, or not at all."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,9 @@ def test_places_that_cannot_be(tmp_path):
     with pytest.raises(Invalid, match="cannot be written"), whole(tmp_path / "empty") as part:
         part.write_text("a file in the place of a folder")
     assert names(tmp_path) == ["empty", "full"]
+
+
+@pytest.mark.parametrize("name", ["/", ".", "a\0.txt"])
+def test_a_name_that_names_nothing_is_refused(name):
+    with pytest.raises(Invalid, match="out: .*; must name a file or a folder"), whole(Path(name)):
+        pass
