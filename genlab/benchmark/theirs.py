@@ -108,13 +108,13 @@ def decoder(net: Net, latent: int, shape: tuple[int, ...]) -> nn.Module:
         return nn.Sequential(*_mlp(net, latent, size * size * channels), nn.Unflatten(1, (channels, size, size)))
     if net.backbone == "resnet":
         *finer, side = resnet.sides(size, resnet.COARSEST["decoder"])
-        seed = [nn.Linear(latent, side**2 * net.width, bias=bias), nn.Unflatten(1, (net.width, side, side))]
+        seed = [nn.Linear(latent, side**2 * net.width), nn.Unflatten(1, (net.width, side, side))]
         doubles = [Block(net.width, net.width, "double", net) for _ in finer]
         last = [*_norm(net, net.width), activation(), nn.Conv2d(net.width, channels, 3, padding=1)]
         return nn.Sequential(*seed, *doubles, *last)
     *finer, side = dcgan.sides(size)
     widths = [net.width * 2**i for i in range(len(finer))]
-    seed = [nn.Linear(latent, side**2 * widths[-1], bias=bias), nn.Unflatten(1, (widths[-1], side, side))]
+    seed = [nn.Linear(latent, side**2 * widths[-1]), nn.Unflatten(1, (widths[-1], side, side))]
     layers = [*_norm(net, widths[-1]), activation()]
     for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True):
         up = nn.ConvTranspose2d(a, b, 5, stride=2, padding=2, output_padding=1, bias=bias)
