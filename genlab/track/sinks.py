@@ -1,10 +1,12 @@
 """Where metrics and images go: a JSONL file and PNG files always, Weights & Biases as a copy."""
 
+import contextlib
 import json
 import logging
 import os
 import secrets
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ Value = float | Sequence[float]  # a number, or shares of slopes between kernels
 
 INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
 FINISH_SECONDS = 30.0  # for the last uploads
+LEAVE_SECONDS = 2.0  # beyond that, for its service to answer at all
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +118,9 @@ class Wandb:
     parts in order, each after the last (`--include-online` adds what an online part could not deliver). W&B writes a
     part now and then (0.31: every 15 s), so one that SIGKILL cuts short lacks its last rows; `metrics.jsonl` has them.
 
+    Its service, a process of its own, may be killed or hang at any time: what is asked of it is waited for within
+    limits, and a run that fails once is left behind.
+
     The x axis is the metric `step`: W&B's own counter drops rows that go back, as those after a restored checkpoint do.
     """
 
@@ -156,13 +162,49 @@ class Wandb:
         self._run = None
 
     def _attempt(self, act: Callable[[Any], object]) -> None:
-        """Do something with the W&B run; if that fails, training goes on without it."""
+        """Do something with the W&B run; if that fails or takes too long, training goes on without it."""
         if self._run is not None:
             try:
-                act(self._run)
+                _within(FINISH_SECONDS + LEAVE_SECONDS, lambda: act(self._run))
             except Exception as error:
                 _warn("stopped recording", error)
                 self._run = None
+                _leave()
+
+
+def _within(seconds: float, act: Callable[[], object]) -> None:
+    """Do something that W&B may never answer: then only a daemon thread waits on. Raises what it raises.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    raised: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            act()
+        except BaseException as error:  # W&B's teardown may exit
+            raised.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+    for error in raised:
+        raise error
+
+
+def _leave() -> None:
+    """Take leave of W&B's service, for which W&B would else wait as Python exits, for ever or to print a traceback.
+
+    A run of the caller's own keeps it.
+    """
+    import wandb
+
+    if wandb.run is None:
+        with contextlib.suppress(Exception, SystemExit):
+            _within(LEAVE_SECONDS, wandb.teardown)
 
 
 def _start(mode: str, init: dict[str, Any]) -> Any:

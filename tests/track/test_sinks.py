@@ -215,8 +215,8 @@ def warned(caplog):
 
 
 def test_a_sink_that_breaks_is_left_behind_with_one_line(tmp_path, caplog):
-    sink = Wandb(RunFolder.create(tmp_path), "offline", "genlab", "digits", CONFIG)
-    run = sink._run
+    folder = RunFolder.create(tmp_path)
+    sink = Wandb(folder, "offline", "genlab", "digits", CONFIG)
 
     class Broken:
         def log(self, row):
@@ -227,7 +227,7 @@ def test_a_sink_that_breaks_is_left_behind_with_one_line(tmp_path, caplog):
         sink.scalars(step, {"a": 1.0})
     sink.close()
     assert warned(caplog) == ["Weights & Biases stopped recording: No space left on device"]
-    run.finish()
+    assert recorded(folder) == []  # W&B has ended it
 
 
 def test_a_start_that_fails_is_one_line(tmp_path, caplog):
@@ -266,6 +266,42 @@ for step in range(3):
     )
     seconds = time.monotonic() - start
     return done, RunFolder(tmp_path / "run"), seconds
+
+
+SERVICE = """
+import atexit, os, signal, warnings
+from pathlib import Path
+warnings.simplefilter("ignore", ResourceWarning)  # of a process that nobody waits for any more
+
+def service():
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        name, _, rest = stat.read_text().rpartition(")")
+        if name.endswith("(wandb-core") and int(rest.split()[1]) == os.getpid():
+            return int(stat.parent.name)
+
+hurt = []
+atexit.register(lambda: [os.kill(pid, signal.SIGKILL) for pid in hurt])  # after W&B's own hook
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc, to find W&B's service")
+@pytest.mark.parametrize("rows", [1, 20_000])  # few wait in the socket; so many that it is full before the end
+@pytest.mark.parametrize("signal_name", ["SIGSTOP", "SIGKILL"])
+def test_a_service_that_hangs_or_is_gone_costs_one_line_and_no_more_than_the_limits(tmp_path, signal_name, rows):
+    end = f"""
+sinks.FINISH_SECONDS, sinks.LEAVE_SECONDS = 2.0, 1.0
+pid = service()
+if signal.{signal_name} == signal.SIGSTOP:
+    hurt.append(pid)
+os.kill(pid, signal.{signal_name})
+for step in range(3, 3 + {rows}):
+    tracker.scalars(step, {{"a": 1.0}})
+tracker.close()
+"""
+    done, _, seconds = train(tmp_path, "offline", {}, begin=SERVICE, end=end)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("Weights & Biases stopped recording: ") and done.stderr.count("\n") == 1
+    assert seconds < 30
 
 
 def recorded(folder):
