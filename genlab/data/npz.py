@@ -50,7 +50,7 @@ def named(path: Path) -> tuple[Path, str | None]:
 def read(path: Path, field: str) -> Arrays:
     """All arrays of an .npz by name. Raises `Invalid`, blaming `field`, where it cannot be read."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:  # given a path, NumPy leaves a damaged file open
             members = {name: file[name] for name in file.files}
     except Exception as error:  # not a zip, cut short, or of pickled objects: each has its own exception
         raise Invalid(f"{field}: {path} is no readable .npz of arrays ({one_line(error)})") from None
