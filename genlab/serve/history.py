@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 
 from genlab.track.folder import RunFolder
 from genlab.track.rows import rows
@@ -17,7 +18,8 @@ def curves(folder: RunFolder) -> Curves:
     found: Curves = {}
     for _, row in rows(folder.metrics):
         for name, value in row.items():
-            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
+            # neither infinite nor NaN, nor an integer that is no float
+            if name != "step" and isinstance(value, int | float) and abs(value) <= sys.float_info.max:
                 found.setdefault(name, []).append((row["step"], value))
     return {name: _thinned(values) for name, values in sorted(found.items())}
 
