@@ -140,7 +140,7 @@ class Explorer:
         """
         require(2 <= steps <= 32, "steps", steps, "from 2 to 32")
         require(how in PATHS, "how", how, f"one of {', '.join(PATHS)}")
-        ends = self.map.latents[[self._checked(start), self._checked(end)]]
+        ends = self.map.latents[[self._checked(start, "start"), self._checked(end, "end")]]
         z = np.asarray(PATHS[how](*ends, jnp.linspace(0, 1, steps)))
         x = self.model.decode(z, self._labels([start] * steps, label))
         return _png(grids.tile(to_uint8(x), -(-steps // 2))) if x.ndim == 4 else self._picture(x)
@@ -155,15 +155,19 @@ class Explorer:
         grid = cells.reshape(columns, columns, height, width, channels).swapaxes(1, 2)
         return _png(grid.reshape(columns * height, columns * width, channels))
 
-    def _checked(self, point: int) -> int:
-        require(0 <= point < len(self.map.latents), "point", point, f"from 0 to {len(self.map.latents) - 1}")
+    def _checked(self, point: int, name: str = "point") -> int:
+        require(0 <= point < len(self.map.latents), name, point, f"from 0 to {len(self.map.latents) - 1}")
         return point
 
     def _labels(self, points: list[int], label: int | None) -> Int[np.ndarray, " n"] | None:
         """The class of each point, or the chosen one for all; None for a model that takes none."""
         if not self.model.conditional:
             return None
-        return self.map.labels[points] if label is None else np.full(len(points), label)
+        if label is None:
+            return self.map.labels[points]
+        classes = self.model.method.classes
+        require(0 <= label < classes, "label", label, f"from 0 to {classes - 1}")
+        return np.full(len(points), label)
 
     def _picture(self, x: Float[np.ndarray, "n *shape"]) -> bytes:
         return _png(to_uint8(x)[0] if x.ndim == 4 else grids.scatter(x, self.map.shown))

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genlab import methods
 from genlab.errors import Invalid, require
@@ -12,6 +12,7 @@ from genlab.serve.explorer import Explorer, survey
 from genlab.track.folder import RunFolder
 from genlab.train.model import Model
 
+T = TypeVar("T")
 PAGE = Path(__file__).parent / "page"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # the page loads nothing from anywhere else, and no other page can have it in a frame
@@ -40,18 +41,21 @@ def app(model: Model, run: Path) -> Any:
         def answer(request: Request) -> Response:
             try:
                 return Response(draw(dict(request.query_params)), media_type="image/png", headers=POLICY)
-            except (Invalid, ValueError, KeyError) as error:
+            except Invalid as error:
                 return PlainTextResponse(f"{error}\n", 400)
 
         return answer
 
+    def original(query: dict[str, str]) -> bytes:
+        return explorer.original(_number(int, "point", query.get("point")))
+
     def decoded(query: dict[str, str]) -> bytes:
-        along = tuple(float(step) for step in query.get("along", "").split(",") if step)
-        return explorer.decoded(int(query["point"]), along, _label(query))
+        along = tuple(_number(float, "along", step) for step in query.get("along", "").split(",") if step)
+        return explorer.decoded(_number(int, "point", query.get("point")), along, _label(query))
 
     def between(query: dict[str, str]) -> bytes:
-        start, end, steps = (int(query[name]) for name in ("start", "end", "steps"))
-        return explorer.between(start, end, steps, query["how"], _label(query))
+        start, end, steps = (_number(int, name, query.get(name)) for name in ("start", "end", "steps"))
+        return explorer.between(start, end, steps, query.get("how", ""), _label(query))
 
     def facts(request: Request) -> Response:
         return JSONResponse(_facts(explorer, folder), headers=POLICY)
@@ -63,7 +67,7 @@ def app(model: Model, run: Path) -> Any:
         routes=[
             Route("/", index),
             Route("/run.json", facts),
-            Route("/original.png", png(lambda query: explorer.original(int(query["point"])))),
+            Route("/original.png", png(original)),
             Route("/decoded.png", png(decoded)),
             Route("/between.png", png(between)),
             Route("/atlas.png", png(lambda query: explorer.atlas())),
@@ -102,7 +106,15 @@ def serve(application: Any, host: str, port: int) -> None:
 
 
 def _label(query: dict[str, str]) -> int | None:
-    return int(query["label"]) if query.get("label") else None
+    return _number(int, "label", query["label"]) if query.get("label") else None
+
+
+def _number(kind: Callable[[str], T], name: str, text: str | None) -> T:
+    """The number that a parameter spells. Raises `Invalid` by its name where it is absent or spells none."""
+    try:
+        return kind(text or "")
+    except ValueError:
+        raise Invalid(f"{name}: {text!r:.40} is not a number of its kind") from None
 
 
 def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
