@@ -95,7 +95,7 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
             raise
     complaint = _written(contextlib.redirect_stderr, kind, argv, options)
     help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)
-    raise Invalid(_one_line(complaint, set(re.findall(r"--[a-z][a-z0-9.-]*", help_text))))
+    raise Invalid(_one_line(complaint, set(re.findall(r"--[a-z][a-z0-9.-]*", help_text)), argv))
 
 
 def _written(redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]) -> str:
@@ -124,15 +124,20 @@ def preset(name: str) -> Config:
     return runpy.run_path(str(CONFIGS / f"{name}.py"))["config"]
 
 
-def _one_line(complaint: str, flags: set[str]) -> str:
+def _one_line(complaint: str, flags: set[str], argv: Sequence[str]) -> str:
     """Tyro's framed complaint as one line; an unknown flag is answered with the nearest ones, or with its section's.
 
     No public part of tyro gives the complaint without its frame, so its version is capped, and tests know every word.
     """
     body = [line.strip("│ ") for line in complaint.splitlines()[1:]]  # without the frame's title
     message = " ".join(itertools.takewhile(lambda line: not line.startswith(("──", "╰")), body)).strip()
-    unknown = re.match(r"Unrecognized options: ([^\s,=]+)", message)
-    return _unknown(unknown[1], flags) if unknown else _known(message)
+    unknown = re.match(r"Unrecognized options:\s*([^\s,=]*)", message)
+    if not unknown:
+        return _known(message)
+    for flag, found, value in (argument.partition("=") for argument in argv):
+        if found and value == unknown[1] and flag.replace("_", "-") in flags:  # tyro sees the value of a switch alone
+            return f"{flag}: {value!r} is not allowed; it is a switch, without a value"
+    return _unknown(unknown[1], flags)
 
 
 def _unknown(flag: str, flags: set[str]) -> str:
