@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import jax
 import tyro
 
-from genlab.errors import Invalid, Stopped
+from genlab.errors import Invalid, Stopped, check_numbers
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
 from genlab.train.config import Config, flatten, presets, resolved, to_dict
@@ -81,7 +81,7 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
     """Tyro's reading of `argv` as a dataclass.
 
     Raises:
-        Invalid: tyro's complaint, in one line.
+        Invalid: tyro's complaint, in one line, or a number that no computation can hold.
         SystemExit: after printing help.
     """
     options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)}
@@ -89,10 +89,13 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         options["default"] = default
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            return tyro.cli(kind, args=list(argv), **options)
+            found = tyro.cli(kind, args=list(argv), **options)
     except SystemExit as stop:
         if not stop.code:
             raise
+    else:
+        check_numbers(found)
+        return found
     complaint = _written(contextlib.redirect_stderr, kind, argv, options)
     help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)
     raise Invalid(_one_line(complaint, set(re.findall(r"--[a-z][a-z0-9.-]*", help_text))))
@@ -149,10 +152,12 @@ def _known(message: str) -> str:
     message = message.removeprefix("Error parsing ")
     message = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not an integer", message)
     message = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", message)
+    message = re.sub(r"Exceeds the limit .*value has (\d+) digits.*", r"it has \1 digits, which are too many", message)
     section, found, rest = message.removeprefix("settings.").partition(": ")
-    if not message.startswith("settings.") or not found or rest.startswith(section + "."):
-        return rest if message.startswith("settings.") else message
-    return f"{section}.{rest}"
+    if not message.startswith("settings.") or not found:
+        return message
+    above, _, last = section.rpartition(".")
+    return f"{above}.{rest}".lstrip(".") if rest.startswith(f"{last}.") else f"{section}.{rest}"
 
 
 def main(command: Callable[[list[str]], None]) -> None:

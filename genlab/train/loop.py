@@ -20,7 +20,7 @@ from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
-from genlab.train import spmd, transfer
+from genlab.train import capacity, spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
 from genlab.train.config import Config, check_same, read, resolved, to_dict
 from genlab.train.interrupt import Interrupt
@@ -215,6 +215,7 @@ def prepare(
     known, own = len(dataset.classes), config.method.classes
     allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
     require(own in (0, known), "method.classes", own, allowed)
+    capacity.check(config, dataset.shape, devices)
     game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
