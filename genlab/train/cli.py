@@ -104,9 +104,10 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
 def _written(redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]) -> str:
     """What tyro writes about arguments that it does not take, with no line broken, as it would break names in two."""
     text, columns = io.StringIO(), os.environ.get("COLUMNS")
+    unicode = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # else the frame is of the terminal's characters
     os.environ["COLUMNS"] = "100000"
     try:
-        with redirect(text), contextlib.suppress(SystemExit):
+        with contextlib.redirect_stdout(unicode), redirect(text), contextlib.suppress(SystemExit):
             tyro.cli(kind, args=list(argv), **options)
     finally:
         del os.environ["COLUMNS"]
@@ -185,6 +186,8 @@ def main(command: Callable[[list[str]], None]) -> None:
         except KeyboardInterrupt:  # before there is anything to save
             return 128 + signal.SIGINT
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as of stderr: what a terminal cannot show is spelt
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # Orbax logs whole traces of what it raises anyway
