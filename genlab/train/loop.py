@@ -50,6 +50,7 @@ class Loop:
     validate: Callable[[TrainState], Metrics] | None
     judge: Judge | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
+    folder: RunFolder
     checkpoints: Checkpoints
     tracker: Tracker
     progress: Progress
@@ -78,6 +79,7 @@ class Loop:
                 pace.restart()
         if pending:
             self._settle(*pending)
+        self.folder.check()
         if step not in self.checkpoints.steps:
             self.checkpoints.save(step, state)
         self.checkpoints.wait()
@@ -103,6 +105,7 @@ class Loop:
         self._check(values.pop("step"), values)
         self.progress.update(step, values)
         if self._due(step, self.config.track.every):
+            self.folder.check()
             self.tracker.scalars(step, values | self._speed())
 
     def _check(self, step: int, values: dict[str, Any]) -> None:
@@ -120,6 +123,7 @@ class Loop:
 
     def _events(self, step: int, state: TrainState) -> None:
         c = self.config
+        self.folder.check()
         saving = self._due(step, c.checkpoint.every) or bool(self.judge and self._due(step, c.evaluate.every))
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
@@ -246,6 +250,7 @@ def prepare(
         validate=make_validation(game, batches, trained) if batches else None,
         judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
+        folder=folder,
         checkpoints=checkpoints,
         tracker=tracker,
         progress=progress,
