@@ -1,6 +1,8 @@
 """The two ways to end early: what the user can mend before starting, and what happens to a run."""
 
+import os
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 FLOAT32 = (1.1754944e-38, 3.4028234e38)  # the sizes between which float32 neither vanishes nor overflows
@@ -22,7 +24,7 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
 
 @dataclass(frozen=True)
 class Within:
-    """Of an annotated number: what `check_numbers` allows, both ends included, in place of what it allows any."""
+    """Of an annotated number: what `check_fields` allows, both ends included, in place of what it allows any."""
 
     least: int | float
     most: int | float
@@ -32,8 +34,8 @@ class Within:
 Seed = Annotated[int, Within(0, 2**32 - 1, "in [0, 2^32)")]
 
 
-def check_numbers(settings: Any, prefix: str = "") -> None:
-    """That what computes can hold every number of a dataclass, of its sections and tuples: int32 and finite float32.
+def check_fields(settings: Any, prefix: str = "") -> None:
+    """That every number of a dataclass, its sections and tuples fits int32 or float32, and every path a file system.
 
     So it is unless a field is annotated with what it allows instead: `Within`.
 
@@ -43,7 +45,7 @@ def check_numbers(settings: Any, prefix: str = "") -> None:
     for field in fields(settings):
         value, name = getattr(settings, field.name), prefix + field.name
         if is_dataclass(value):
-            check_numbers(value, f"{name}.")
+            check_fields(value, f"{name}.")
             continue
         own = next((note for note in getattr(field.type, "__metadata__", ()) if isinstance(note, Within)), None)
         for number in value if isinstance(value, tuple) else (value,):
@@ -51,6 +53,12 @@ def check_numbers(settings: Any, prefix: str = "") -> None:
                 require(own.least <= number <= own.most, name, number, own.spoken)
             elif type(number) is int:
                 require(-(2**31) <= number < 2**31, name, number, "an integer of 32 bits")
+            elif isinstance(number, Path):
+                parts = max((len(os.fsencode(part)) for part in number.parts), default=0)
+                fits = parts <= 255 and len(os.fsencode(number)) < 4096
+                require(
+                    fits, name, f"{str(number)[:40]}...", "a path: its names have at most 255 bytes, all of it 4095"
+                )
             elif type(number) is float:
                 small, large = FLOAT32
                 fits = number == 0 or small <= abs(number) <= large

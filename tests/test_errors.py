@@ -9,7 +9,7 @@ from typing import Annotated
 
 import pytest
 
-from genlab.errors import Invalid, Seed, Within, check_numbers
+from genlab.errors import Invalid, Seed, Within, check_fields
 from genlab.methods.game import Optimizer
 from genlab.train import cli
 from genlab.train.config import Config, from_dict, to_dict
@@ -43,7 +43,7 @@ class Settings:
     ],
 )
 def test_numbers_that_can_be_held_are_allowed(settings):
-    check_numbers(settings)
+    check_fields(settings)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_numbers_that_can_be_held_are_allowed(settings):
 )
 def test_others_are_named_by_their_path(settings, said):
     with pytest.raises(Invalid) as refused:
-        check_numbers(settings)
+        check_fields(settings)
     assert str(refused.value).startswith(said)
 
 
@@ -130,6 +130,10 @@ def test_a_configuration_holds_none_wherever_it_comes_from():
         ("toys", ["--width", "9" * 20], "width: 9"),
         ("train_classifier", ["--out", "x.safetensors", "--seed", "-1"], "seed: -1"),
         ("train_classifier", ["--out", "x.safetensors", "--epochs", "9" * 20], "epochs: 9"),
+        ("sample", ["a" * 256], "run_dir: 'aaaa"),
+        ("sample", ["run", "--out", "a/" * 3000], "out: 'a/a/"),
+        ("train", ["--run-dir", "a" * 256], "run_dir: 'aaaa"),
+        ("evaluate", ["--npz", "a" * 256], "npz: 'aaaa"),
         ("benchmark", ["--rounds", "9" * 20], "rounds: 9"),
         ("benchmark", ["--workloads", "dcgan32:" + "9" * 20], "workloads: 'dcgan32:9"),
         ("benchmark", ["--workloads", "dcgan32:²"], "workloads: 'dcgan32:²"),

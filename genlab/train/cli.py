@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import jax
 import tyro
 
-from genlab.errors import Invalid, Stopped, check_numbers
+from genlab.errors import Invalid, Stopped, check_fields
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
 from genlab.train.config import Config, flatten, presets, resolved, to_dict
@@ -94,7 +94,7 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         if not stop.code:
             raise
     else:
-        check_numbers(found)
+        check_fields(found)
         return found
     complaint = _written(contextlib.redirect_stderr, kind, argv, options)
     help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)

@@ -9,7 +9,7 @@ from typing import Any
 
 from genlab import methods
 from genlab.data.config import Data
-from genlab.errors import Invalid, Seed, check_numbers, require
+from genlab.errors import Invalid, Seed, check_fields, require
 from genlab.methods.game import Method, Optimizer
 from genlab.track.config import Track
 from genlab.train.spmd import Parallel
@@ -109,7 +109,7 @@ class Config:
     parallel: Parallel = field(default_factory=Parallel)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
 
 
 # What may change when a run goes on: it alters when and where things are computed and written, not what is trained.
