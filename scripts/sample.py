@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from genlab.errors import Seed
 from genlab.train import cli
 
 
@@ -18,7 +19,7 @@ class Command:
     """A picture (.png), an array (.npz), or a folder of images (no suffix)."""
     n: int = 64
     """How many samples; a million is written while it is drawn."""
-    seed: int = 0
+    seed: Seed = 0
     """The same seed gives the same samples, however many are asked for."""
     labels: tuple[str, ...] = ()
     """Classes to sample in turn, by name, of a conditional method; "all" is all of them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genlab.data.config import Data
+from genlab.errors import Seed
 from genlab.train import cli
 
 
@@ -21,7 +22,7 @@ class Command:
     """The labelled images."""
     epochs: int = 60
     """Passes over the training split."""
-    seed: int = 0
+    seed: Seed = 0
     """Its first weights and the order of its examples."""
 
 

@@ -1,13 +1,14 @@
 """Counts the floating-point operations of a program: those of its matrix products and convolutions."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from genlab.kernels.forms import Geometry
+from genlab.kernels.programs import subprograms
 
 
 def flop(function: Callable[..., Any], *args: Any) -> float:
@@ -29,7 +30,7 @@ def _count(jaxpr: Any) -> float:
         elif equation.primitive.name == "genlab_conv":
             total += _convolution(equation.params["wanted"], equation.params["geometry"], *shapes)
         else:
-            inner = [_count(sub) for sub in _subprograms(equation.params)]
+            inner = [_count(sub) for sub in subprograms(equation.params)]
             turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
             total += max(inner, default=0.0) if equation.primitive.name == "cond" else turns * sum(inner)
     return total
@@ -40,12 +41,3 @@ def _convolution(wanted: str, geometry: Geometry, a: tuple[int, ...], b: tuple[i
     batch = b[0] if wanted == "x" else a[0]
     inputs, outputs = {"y": (b[2], b[3]), "x": (a[2], a[3]), "w": (a[3], b[3])}[wanted]
     return 2.0 * batch * math.prod(geometry.output) * math.prod(geometry.kernel) * inputs * outputs
-
-
-def _subprograms(params: dict[str, Any]) -> Iterator[Any]:
-    for value in params.values():
-        for entry in value if isinstance(value, tuple | list) else [value]:
-            if hasattr(entry, "jaxpr"):
-                yield entry.jaxpr
-            elif hasattr(entry, "eqns"):
-                yield entry

@@ -69,5 +69,6 @@ def find(name: str) -> Workload:
     """
     name, _, batch = name.partition(":")
     require(name in WORKLOADS, "workloads", name, f"one of {', '.join(WORKLOADS)}")
-    require(not batch or (batch.isdigit() and int(batch) > 0), "workloads", f"{name}:{batch}", "a batch size above 0")
+    fits = not batch or (batch.isdecimal() and len(batch) < 10 and int(batch) > 0)
+    require(fits, "workloads", f"{name}:{batch}", "a batch size above 0, of 9 digits at most")
     return WORKLOADS[name].variant(int(batch) if batch else None, "float32")

@@ -7,6 +7,8 @@ from genlab.errors import Invalid
 TOYS = ("8gaussians", "25gaussians", "swissroll")
 ALLOWED = f"digits, points:{'|'.join(TOYS)}, tfds:<name>, folder:<path> and npz:<path> are allowed"
 
+LARGEST = 64  # side of images that are resized, and pixels by which one is cropped
+
 
 @dataclass(frozen=True)
 class Data:
@@ -54,12 +56,12 @@ class Data:
         self._check_images()
 
     def _check_images(self):
-        if self.image_size is not None and not 8 <= self.image_size <= 64:
-            raise Invalid(f"data.image_size: {self.image_size}; 8 to 64 is allowed")
+        if self.image_size is not None and not 8 <= self.image_size <= LARGEST:
+            raise Invalid(f"data.image_size: {self.image_size}; 8 to {LARGEST} is allowed")
         if self.kind == "folder" and self.image_size is None:
             raise Invalid("data.image_size: None; a folder needs one from 8 to 64")
-        if self.crop < 0:
-            raise Invalid(f"data.crop: {self.crop}; 0 or more is allowed")
+        if not 0 <= self.crop <= LARGEST:
+            raise Invalid(f"data.crop: {self.crop}; 0 to {LARGEST} is allowed")
         if self.dequantise and self.binarise:
             raise Invalid(
                 "data.binarise: True; is allowed without data.dequantise only: two values have no grey levels"

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, Within
 from genlab.kernels.random import Keys, fold, normal, uniform
 
 Points = Float[Array, "batch ..."]
@@ -33,7 +33,7 @@ class Penalty:
     """slope that costs nothing"""
     one_sided: bool = False
     """charge only slopes above the target"""
-    norm: float = 2.0
+    norm: Annotated[float, Within(1, math.inf, "a number from 1 to inf")] = 2.0
     """order of the norm that makes a slope of a gradient, from 1 to inf"""
     noise: float = 0.1
     """standard deviation of the noise of dragan, in units of the data"""

@@ -32,12 +32,12 @@ def ends(model: Model, between: Sequence[str], label: int | None = None) -> Floa
     Raises:
         Invalid: what is neither a seed nor a file, or an image that cannot be read or has another size.
     """
-    return np.concatenate([_seed(model, int(end)) if end.isdigit() else _file(model, end, label) for end in between])
+    return np.concatenate([_seed(model, end) if end.isdecimal() else _file(model, end, label) for end in between])
 
 
-def _seed(model: Model, seed: int) -> Float[np.ndarray, "1 latent"]:
-    require(seed < 2**32, "between", seed, "a seed below 2^32")
-    return model.prior(1, seed)
+def _seed(model: Model, seed: str) -> Float[np.ndarray, "1 latent"]:
+    require(len(seed) <= 10 and int(seed) < 2**32, "between", seed, "a seed below 2^32")
+    return model.prior(1, int(seed))
 
 
 def _file(model: Model, name: str, label: int | None) -> Float[np.ndarray, "1 latent"]:

@@ -110,7 +110,8 @@ class Adversarial(Method):
         Its fakes share the labels of these, else labels are drawn.
         """
         if self.generator_batch > 1:
-            keys = jnp.concatenate([keys, *(fold(keys, MORE + i) for i in range(1, self.generator_batch))])
+            more = jax.vmap(fold, (None, 0))(keys, MORE + jnp.arange(1, self.generator_batch))
+            keys = jnp.concatenate([keys, more.reshape(-1)])
         labels = self.draw_labels(keys) if batch is None else self.given(batch)
         fake = self.seen(self.sample(networks, keys, labels), fold(keys, SEEN_FAKE))
         real = None if batch is None else self.seen(batch.x, fold(keys, SEEN_REAL))

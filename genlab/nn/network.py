@@ -22,6 +22,7 @@ from genlab.nn.conditional import (
 from genlab.nn.layers import Affine, Linear
 
 Compute = Literal["float32", "bfloat16"]
+DEPTH = 100  # layers, which are built one by one, and compiled so
 BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet, "densenet": densenet}
 
 
@@ -59,7 +60,7 @@ class Net:
 
     def __post_init__(self) -> None:
         require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.depth >= 1, "depth", self.depth, "at least 1")
+        require(1 <= self.depth <= DEPTH, "depth", self.depth, f"from 1 to {DEPTH}")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "in [0, 1)")
         if self.backbone == "mlp":
             maps = "allowed in an mlp, which has no feature maps"

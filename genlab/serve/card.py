@@ -15,18 +15,22 @@ from genlab.train.cli import describe
 from genlab.train.model import Model
 
 RELOAD = """\
+import hashlib
 from pathlib import Path
 import numpy as np
 from jax import export
-from safetensors.numpy import load_file
-weights = load_file("weights.safetensors")
+from safetensors.numpy import load
+held = Path("weights.safetensors").read_bytes()
+if hashlib.sha256(held).hexdigest() != "{digest}":
+    raise SystemExit("weights.safetensors is damaged")
+weights = load(held)
 sample = export.deserialize(bytearray(Path("sample.stablehlo").read_bytes()))
 x = sample.call({arguments})
 """
 
 
-def card(model: Model, folder: RunFolder, day: date) -> str:
-    """The card, as Markdown, of an export made on `day`.
+def card(model: Model, folder: RunFolder, day: date, digest: str) -> str:
+    """The card, as Markdown, of an export made on `day`; its code uses weights of this SHA-256, and no others.
 
     Raises:
         Invalid: the run's versions or evaluations cannot be read.
@@ -52,7 +56,7 @@ def card(model: Model, folder: RunFolder, day: date) -> str:
 With `jax`, `flatbuffers` and `safetensors`, in this folder; genlab is not needed:
 
 ```python
-{RELOAD.format(arguments=arguments)}```
+{RELOAD.format(arguments=arguments, digest=digest)}```
 
 `x` is {what}, (64, {", ".join(map(str, model.shape))}){"; `((x + 1) * 127.5).round()` are pixels" if images else ""}.
 Sample i depends on the seed and i alone. {_others(model, labels)} All run on CPUs, NVIDIA GPUs

@@ -1,5 +1,6 @@
 """An export: a folder that appears whole or not at all."""
 
+import hashlib
 from datetime import date
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def write(model: Model, run: Path, out: Path) -> None:
     files = {f"{name}.stablehlo": program for name, program in programs(model).items()}
     files["weights.safetensors"] = save(weights(model))
     files["config.json"] = folder.config.read_bytes()
-    files["README.md"] = card(model, folder, date.today()).encode()
+    digest = hashlib.sha256(files["weights.safetensors"]).hexdigest()
+    files["README.md"] = card(model, folder, date.today(), digest).encode()
     with whole(out) as place:
         place.mkdir()
         for name, content in files.items():

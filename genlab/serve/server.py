@@ -90,8 +90,10 @@ def serve(application: Any, host: str, port: int) -> None:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     require(0 <= port < 2**16, "port", port, "from 0 (any that is free) to 65535")
+    require(bool(host), "host", host, "an address; 0.0.0.0 is every one of this machine's")
     if host in LOCAL:
-        application.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL), www_redirect=False)
+        # "[::1]:80" is of the host "[::1]" to newer Starlettes, to older ones of "[", which is no name of a site's
+        application.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, "[::1]", "["], www_redirect=False)
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

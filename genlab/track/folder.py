@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, Stopped
 
 PACKAGES = ("genlab", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -58,6 +58,15 @@ class RunFolder:
     checkpoints = property(lambda self: self.path / "checkpoints")
     wandb = property(lambda self: self.path / "wandb")
     _lock = property(lambda self: self.path / ".lock")
+
+    def check(self) -> None:
+        """That the folder is where it was, and the trainer's, which writes to it.
+
+        Raises:
+          Stopped: it was deleted or moved; what is written would be lost, or lie apart from the run.
+        """
+        if not self.is_run():
+            raise Stopped(f"run-dir: {self.path} was deleted or moved while the run was training in it")
 
     def is_run(self) -> bool:
         """Whether a run was started here."""

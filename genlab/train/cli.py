@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import jax
 import tyro
 
-from genlab.errors import Invalid, Stopped
+from genlab.errors import Invalid, Stopped, check_fields
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
 from genlab.train.config import Config, flatten, presets, resolved, to_dict
@@ -81,7 +81,7 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
     """Tyro's reading of `argv` as a dataclass.
 
     Raises:
-        Invalid: tyro's complaint, in one line.
+        Invalid: tyro's complaint, in one line, or a number that no computation can hold.
         SystemExit: after printing help.
     """
     options: dict[str, Any] = {"config": (tyro.conf.AvoidSubcommands,)}
@@ -89,10 +89,13 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         options["default"] = default
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            return tyro.cli(kind, args=list(argv), **options)
+            found = tyro.cli(kind, args=list(argv), **options)
     except SystemExit as stop:
         if not stop.code:
             raise
+    else:
+        check_fields(found)
+        return found
     complaint = _written(contextlib.redirect_stderr, kind, argv, options)
     help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)
     raise Invalid(_one_line(complaint, set(re.findall(r"--[a-z][a-z0-9.-]*", help_text)), argv))
@@ -101,9 +104,10 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
 def _written(redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]) -> str:
     """What tyro writes about arguments that it does not take, with no line broken, as it would break names in two."""
     text, columns = io.StringIO(), os.environ.get("COLUMNS")
+    unicode = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # else the frame is of the terminal's characters
     os.environ["COLUMNS"] = "100000"
     try:
-        with redirect(text), contextlib.suppress(SystemExit):
+        with contextlib.redirect_stdout(unicode), redirect(text), contextlib.suppress(SystemExit):
             tyro.cli(kind, args=list(argv), **options)
     finally:
         del os.environ["COLUMNS"]
@@ -154,10 +158,12 @@ def _known(message: str) -> str:
     message = message.removeprefix("Error parsing ")
     message = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not an integer", message)
     message = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", message)
+    message = re.sub(r"Exceeds the limit .*value has (\d+) digits.*", r"it has \1 digits, which are too many", message)
     section, found, rest = message.removeprefix("settings.").partition(": ")
-    if not message.startswith("settings.") or not found or rest.startswith(section + "."):
-        return rest if message.startswith("settings.") else message
-    return f"{section}.{rest}"
+    if not message.startswith("settings.") or not found:
+        return message
+    above, _, last = section.rpartition(".")
+    return f"{above}.{rest}".lstrip(".") if rest.startswith(f"{last}.") else f"{section}.{rest}"
 
 
 def main(command: Callable[[list[str]], None]) -> None:
@@ -185,6 +191,8 @@ def main(command: Callable[[list[str]], None]) -> None:
         except KeyboardInterrupt:  # before there is anything to save
             return 128 + signal.SIGINT
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as of stderr: what a terminal cannot show is spelt
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # Orbax logs whole traces of what it raises anyway

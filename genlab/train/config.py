@@ -9,7 +9,7 @@ from typing import Any
 
 from genlab import methods
 from genlab.data.config import Data
-from genlab.errors import Invalid, require
+from genlab.errors import Invalid, Seed, check_fields, require
 from genlab.methods.game import Method, Optimizer
 from genlab.track.config import Track
 from genlab.train.spmd import Parallel
@@ -22,7 +22,7 @@ class Train:
 
     steps: int = 8000
     """Iterations in all; one iteration is every player's turn, and so one generator update."""
-    seed: int = 0
+    seed: Seed = 0
     """Everything random follows from it."""
     ema: float = 0.999
     """Decay of the averaged weights that are sampled from, per iteration; 0 samples from the last weights."""
@@ -34,7 +34,6 @@ class Train:
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
-        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2^32)")
         require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
         require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
         require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
@@ -98,7 +97,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run does."""
+    """Everything that decides what a run does. Raises `Invalid` for a number that no computation can hold."""
 
     method: Method
     data: Data = field(default_factory=Data)
@@ -108,6 +107,9 @@ class Config:
     evaluate: Evaluate = field(default_factory=Evaluate)
     track: Track = field(default_factory=Track)
     parallel: Parallel = field(default_factory=Parallel)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 # What may change when a run goes on: it alters when and where things are computed and written, not what is trained.
@@ -147,7 +149,10 @@ def from_dict(plain: Any) -> Config:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise Invalid(f"config.json: {_located(first['loc'], first['msg'], first['input'])}") from None
-    return Config(**{section: getattr(found, section) for section in found.model_fields_set})
+    try:
+        return Config(**{section: getattr(found, section) for section in found.model_fields_set})
+    except Invalid as error:
+        raise Invalid(f"config.json: {error}") from None
 
 
 def _located(path: tuple[int | str, ...], message: str, value: Any) -> str:

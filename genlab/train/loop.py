@@ -20,7 +20,7 @@ from genlab.methods.game import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
-from genlab.train import spmd, transfer
+from genlab.train import capacity, spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
 from genlab.train.config import Config, check_same, read, resolved, to_dict
 from genlab.train.interrupt import Interrupt
@@ -50,6 +50,7 @@ class Loop:
     validate: Callable[[TrainState], Metrics] | None
     judge: Judge | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
+    folder: RunFolder
     checkpoints: Checkpoints
     tracker: Tracker
     progress: Progress
@@ -78,6 +79,7 @@ class Loop:
                 pace.restart()
         if pending:
             self._settle(*pending)
+        self.folder.check()
         if step not in self.checkpoints.steps:
             self.checkpoints.save(step, state)
         self.checkpoints.wait()
@@ -103,6 +105,7 @@ class Loop:
         self._check(values.pop("step"), values)
         self.progress.update(step, values)
         if self._due(step, self.config.track.every):
+            self.folder.check()
             self.tracker.scalars(step, values | self._speed())
 
     def _check(self, step: int, values: dict[str, Any]) -> None:
@@ -120,6 +123,7 @@ class Loop:
 
     def _events(self, step: int, state: TrainState) -> None:
         c = self.config
+        self.folder.check()
         saving = self._due(step, c.checkpoint.every) or bool(self.judge and self._due(step, c.evaluate.every))
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
@@ -215,6 +219,7 @@ def prepare(
     known, own = len(dataset.classes), config.method.classes
     allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
     require(own in (0, known), "method.classes", own, allowed)
+    capacity.check(config, dataset.shape, devices)
     game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
@@ -245,6 +250,7 @@ def prepare(
         validate=make_validation(game, batches, trained) if batches else None,
         judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
+        folder=folder,
         checkpoints=checkpoints,
         tracker=tracker,
         progress=progress,

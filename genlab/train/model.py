@@ -85,14 +85,12 @@ class Model:
 
         A conditional method without labels draws them too, all classes alike.
         """
-        require(n >= 1, "n", n, "at least 1")
-        rows = self._labelled({"index": np.arange(start, start + n)}, labels)
+        rows = self._labelled({"index": _numbered(n, start)}, labels)
         return self._over(_sample, rows, CHUNK, {"key": stream(seed, "sample")})
 
     def prior(self, n: int, seed: int = 0, start: int = 0) -> Latents:
         """The latents of these samples, where a method draws no more than a latent and its label."""
-        require(n >= 1, "n", n, "at least 1")
-        return self._over(_prior, {"index": np.arange(start, start + n)}, CHUNK, {"key": stream(seed, "sample")})
+        return self._over(_prior, {"index": _numbered(n, start)}, CHUNK, {"key": stream(seed, "sample")})
 
     def decode(self, z: Latents, labels: Labels = None) -> Data:
         """The examples of latents."""
@@ -183,6 +181,14 @@ class Model:
         return jax.jit(
             lambda f, state, given, rows: f(self.method, self.networks(state), given, rows), static_argnums=0
         )
+
+
+def _numbered(n: int, start: int) -> Int[np.ndarray, " n"]:
+    """The numbers of `n` samples; a key is told one by 32 bits."""
+    require(n >= 1, "n", n, "at least 1")
+    require(start >= 0, "start", start, "at least 0")
+    require(start + n <= 2**31, "n" if n > start else "start", max(n, start), "such that all numbers are below 2^31")
+    return np.arange(start, start + n)
 
 
 Rows = Callable[[Any, Networks, dict[str, Any], dict[str, Any]], Array]

@@ -15,6 +15,8 @@ from jaxtyping import PyTree
 from genlab.errors import Invalid, require
 from genlab.nn.layers import AXIS
 
+MOST = 1024  # devices of one process; a CPU that simulates more is busy with that alone
+
 
 @dataclass(frozen=True)
 class Parallel:
@@ -26,7 +28,7 @@ class Parallel:
     """How many devices to use; 0 means all. On CPU more than there are can be simulated."""
 
     def __post_init__(self) -> None:
-        require(self.devices >= 0, "devices", self.devices, "at least 0")
+        require(0 <= self.devices <= MOST, "devices", self.devices, f"from 0 to {MOST}")
 
 
 def pick(config: Parallel, batch_size: int) -> list[jax.Device]:

@@ -33,7 +33,12 @@ class TrainState:
 
 
 def stream(seed: int | Integer[Array, ""], name: str) -> Key[Array, ""]:
-    """The root key of a named stream of randomness."""
+    """The root key of a named stream of randomness.
+
+    Raises:
+        Invalid: the seed is a number, and is not in [0, 2^32).
+    """
+    require(not isinstance(seed, int) or 0 <= seed < 2**32, "seed", seed, "in [0, 2^32)")
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     return jax.random.fold_in(jax.random.key(seed), number)
 

@@ -49,9 +49,9 @@ def explore(*arguments):
 
 
 @contextmanager
-def served(run):
+def served(run, *arguments):
     """The address at which the script serves a run; Ctrl-C ends it quietly."""
-    process = explore(run, "--port", 0)
+    process = explore(run, "--port", 0, *arguments)
     try:
         yield process.stdout.readline().split()[0]
     finally:
@@ -190,6 +190,26 @@ def test_what_is_asked_wrongly_is_refused(trained):
             assert answer(path)[0] == 400
         assert answer("samples/../config.json")[0] == answer("samples/%2e%2e/config.json")[0] == 404
         assert answer("run.json", Host="elsewhere.example")[0] == 400
+
+
+def test_a_page_at_the_address_of_ipv6_answers_to_it(trained):
+    with served(trained("vae", steps=4), "--host", "::1") as address:
+        assert address.startswith("http://[::1]:")
+        with urllib.request.urlopen(address) as response:
+            assert response.status == 200
+        foreign = urllib.request.Request(address, headers={"Host": "elsewhere.example"})
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            urllib.request.urlopen(foreign)
+        refused.value.close()
+
+
+def test_no_address_is_not_every_address(trained):
+    process = explore(trained("vae", steps=4), "--host", "")
+    assert process.communicate(timeout=300) == (
+        "",
+        "error: host: '' is not an address; 0.0.0.0 is every one of this machine's\n",
+    )
+    assert process.returncode == 2
 
 
 def test_mistakes_are_one_line(trained, tmp_path):

@@ -78,6 +78,19 @@ def test_the_cards_code_makes_the_models_samples_without_genlab(export, trained,
     assert sorted(map(np.sum, held.values())) == sorted(map(np.sum, jax.tree.leaves(jax.device_get(model.state.ema))))
 
 
+def test_damaged_weights_are_refused_by_the_cards_code(export, trained, tmp_path):
+    """One flipped bit of a number, which their reader would not see."""
+    folder = tmp_path / "export"
+    export(trained("wgan_gp_points"), "--out", folder)
+    weights = bytearray((folder / "weights.safetensors").read_bytes())
+    weights[-2] ^= 1
+    (folder / "weights.safetensors").write_bytes(weights)
+    assert load_file(folder / "weights.safetensors")
+    code = re.search("```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "weights.safetensors is damaged\n")
+
+
 def test_encoders_come_along(export, trained, tmp_path):
     run = trained("vae", method=CONVOLUTIONS)
     export(run, "--out", tmp_path / "export", "--no-ema")
@@ -123,7 +136,7 @@ def test_the_card_holds_configuration_and_scores_of_these_weights(export, run, t
 def test_the_card_says_until_when_and_how_to_make_it_anew(trained, day, end):
     """Six months, as JAX promises; the command makes these weights, and no others."""
     run = trained("wgan_gp", steps=4)
-    last, earlier = (card(genlab.load(run, *which), RunFolder.open(run), day) for which in ((), (2, False)))
+    last, earlier = (card(genlab.load(run, *which), RunFolder.open(run), day, "0") for which in ((), (2, False)))
     assert f"jax {jax.__version__} made these programs on {day.day} {day:%B %Y}." in last
     assert f"they end by {end} at the latest" in last
     assert "\npython scripts/export.py RUN_DIR --step 4 --out FOLDER\n" in last

@@ -175,6 +175,24 @@ def test_a_mistake_is_told_in_these_words_however_narrow_the_terminal(monkeypatc
     assert os.environ["COLUMNS"] == columns
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize(
+    ("arguments", "code", "said", "complaint"),
+    [
+        ("--train.stepz 3", 2, "", "error: --train.stepz: no such flag; there are --train.ema, "),
+        ("--train.ema 2", 2, "", "error: train.ema: 2.0 is not in [0, 1)"),
+        ("--data.dir \u2192 --dry-run", 0, "data.dir = '\\u2192'", ""),
+    ],
+)
+def test_a_terminal_of_few_characters_is_told_the_same(root, encoding, arguments, code, said, complaint):
+    """tyro's frames are then of other characters; what cannot be shown is spelt."""
+    asked = [sys.executable, "scripts/train.py", *arguments.split()]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(asked, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code
+    assert said in done.stdout and done.stderr.startswith(complaint) and done.stderr.count("\n") == bool(complaint)
+
+
 def test_what_is_missing_is_named(root):
     done = subprocess.run([sys.executable, "scripts/sample.py"], cwd=root, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,5 +1,6 @@
 """Whole runs in one process: what they leave behind, how they go on, and how they stop."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,13 +13,13 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, Stopped
 from genlab.methods.game import Encoding, Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
 from genlab.nn.norms import BatchNorm
 from genlab.train.interrupt import Interrupt
-from genlab.train.loop import Diverged, train
+from genlab.train.loop import Diverged, prepare, train
 from genlab.train.model import load
 
 
@@ -202,3 +203,29 @@ def test_a_critic_that_couples_examples_is_refused(tiny, tmp_path):
     with pytest.raises(Invalid, match="method.critic: it couples the examples .* use layer normalisation or none"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("gone", [shutil.rmtree, lambda run: run.rename(run.with_name("moved"))])
+def test_a_folder_that_goes_away_stops_its_run_at_the_next_write(tiny, tmp_path, gone):
+    """Nothing is written where it was; one that was moved goes on where it is."""
+    run, config = (
+        tmp_path / "run",
+        tiny("ae", steps=8, track={"every": 2, "samples_every": 8}, checkpoint={"every": 100}),
+    )
+    with contextlib.ExitStack() as stack:
+        loop, state, step = prepare(config, run, stack)
+        call = loop.call
+
+        def called(state, *rest):
+            state, metrics = call(state, *rest)
+            if int(metrics["step"]) == 4:
+                gone(run)
+            return state, metrics
+
+        loop.call = called
+        with Interrupt() as interrupt, pytest.raises(Stopped, match="run-dir: .*run was deleted or moved while"):
+            loop.run(state, step, interrupt)
+        assert not run.exists()
+    assert not run.exists()
+    if (tmp_path / "moved").exists():
+        train(config, tmp_path / "moved")
