@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 from tqdm import tqdm
 
-CELLS = 2**24  # pairs whose values are held at a time, 128 MiB
+CELLS = 2**22  # pairs whose values are held at a time, 32 MiB: with more, processors wait for their memory
 
 Features = Float[np.ndarray, "_ d"]
 
