@@ -64,7 +64,7 @@ def test_a_run_is_evaluated_by_its_own_mapper(trained, monkeypatch):
         config = dataclasses.replace(model.config, parallel=parallel)
         subject = Subject(trained("vae"), dataclasses.replace(model, config=config))
         scores = [result.scores for result in evaluate([subject], {}, config.data, wish)]
-        judge = make_judge(config, model.game, load_data(config.data, 0))
+        judge = make_judge(config, model.game, load_data(config.data))
         return [*scores, judge(model.state)[1]]
 
     expected = measured(Parallel("pmap", 1))
