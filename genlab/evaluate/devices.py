@@ -1,6 +1,6 @@
 """A function of many rows, on all devices, in chunks of one size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 import jax
@@ -10,17 +10,21 @@ from tqdm import tqdm
 
 from genlab.train import spmd
 
+ALL = spmd.Parallel()
+
 
 def over_rows(
-    f: Callable, constants: PyTree, rows: PyTree, size: int, label: str, devices: Sequence[jax.Device] | None = None
+    f: Callable, constants: PyTree, rows: PyTree, size: int, label: str, parallel: spmd.Parallel = ALL
 ) -> PyTree:
     """`f(constants, rows)` of all rows, on the host, `size` of them to a device at a time, with a bar on a terminal.
+
+    Devices and mapper are those of `parallel`, as far as there are so many devices.
 
     The last chunk is filled up with copies of its rows, which are then dropped. Collectives of `f` run over the axis
     of devices, as in training. An equal `f` is compiled once.
     """
-    devices = list(devices or jax.devices())
-    compute, constants = _compiled(f, tuple(devices)), spmd.replicate(constants, devices)
+    devices = spmd.present(parallel)
+    compute, constants = _compiled(f, tuple(devices), parallel.mapper), spmd.replicate(constants, devices)
     n, chunk = len(jax.tree.leaves(rows)[0]), size * len(devices)
     found = []
     with tqdm(total=n, desc=label, unit="image", disable=None, leave=False) as bar:
@@ -35,5 +39,5 @@ def over_rows(
 
 
 @lru_cache(maxsize=64)
-def _compiled(f: Callable, devices: tuple[jax.Device, ...]) -> Callable:
-    return spmd.spread_rows(f, devices)
+def _compiled(f: Callable, devices: tuple[jax.Device, ...], mapper: str) -> Callable:
+    return spmd.spread_rows(f, devices, mapper)

@@ -1,17 +1,16 @@
 """From images to features: one interface, three extractors, on all devices at once."""
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Num, PyTree, UInt8
 
 from genlab.errors import require
-from genlab.evaluate.devices import over_rows
+from genlab.evaluate.devices import ALL, over_rows
+from genlab.train import spmd
 
 Images = UInt8[np.ndarray, "n h w c"]
 
@@ -73,15 +72,15 @@ class Pixels(Extractor):
         pass
 
 
-def extract(extractor: Extractor, images: Images, devices: Sequence[jax.Device] | None = None) -> Features:
-    """Features of all images, computed in chunks on all devices.
+def extract(extractor: Extractor, images: Images, parallel: spmd.Parallel = ALL) -> Features:
+    """Features of all images, computed in chunks on all devices of `parallel`.
 
     Raises:
         Invalid: no images, images the extractor cannot read, features that are not finite.
     """
     require(len(images) > 0, "images", len(images), "at least 1")
     extractor.check(images.shape[1:])
-    size = min(extractor.rows, -(-len(images) // len(devices or jax.devices())))
-    x, logits = over_rows(extractor.apply, extractor.weights, images, size, f"{extractor.name} features", devices)
+    size = min(extractor.rows, -(-len(images) // len(spmd.present(parallel))))
+    x, logits = over_rows(extractor.apply, extractor.weights, images, size, f"{extractor.name} features", parallel)
     require(bool(np.isfinite(x).all()), "features", "NaN or infinity", "a finite number for every image")
     return Features(x, logits)

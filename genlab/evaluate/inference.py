@@ -15,6 +15,7 @@ from genlab.evaluate.reconstruction import ssim
 from genlab.kernels.random import Keys, example_keys
 from genlab.methods.game import Encoding, Likelihood, Networks, Unnormalised
 from genlab.methods.importance import bounds
+from genlab.train import spmd
 from genlab.train.model import Model
 from genlab.train.state import stream
 
@@ -27,7 +28,7 @@ Labels = np.ndarray | None  # of examples, for methods with classes
 
 
 def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
-    """`f(networks, examples, keys, labels)` of all examples, on all devices; without classes the labels are None."""
+    """`f(networks, examples, keys, labels)` of all examples, on the devices of its run; labels may be None."""
     data, classes = model.config.data.unmoved, model.method.classes
 
     def some(constants: PyTree, rows: PyTree) -> PyTree:
@@ -37,8 +38,9 @@ def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels 
         return f(model.networks(state), images, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), rows.get("label"))
 
     rows = {"x": x, "index": np.arange(len(x))} | ({"label": labels} if classes else {})
-    size = min(SIZE, -(-len(x) // jax.device_count()))
-    return over_rows(some, (model.state, stream(0, "inference")), rows, size, title)
+    parallel = model.config.parallel
+    size = min(SIZE, -(-len(x) // len(spmd.present(parallel))))
+    return over_rows(some, (model.state, stream(0, "inference")), rows, size, title, parallel)
 
 
 def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:

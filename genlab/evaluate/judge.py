@@ -30,19 +30,19 @@ def make_judge(config: Config, game: Game, dataset: Dataset) -> Judge:
     n = min(len(dataset.validation), EXAMPLES if len(game.shape) == 3 else POINTS)
     require(n >= 3, "evaluate.every", config.evaluate.every, "possible without a validation split (data.validation)")
     real = dataset.validation.read(np.arange(n)).x
-    sampler = Sampler(game, True, "average")
+    sampler, parallel = Sampler(game, True, "average"), config.parallel
 
     def of_points(state: TrainState) -> Scores:
-        distance = transport_distance(real, sampler.draw(state, n, 0, "points"))
+        distance = transport_distance(real, sampler.draw(state, n, 0, "points", parallel))
         return distance, {"eval/transport": distance}
 
     if len(game.shape) == 1:
         return of_points
     extractor = make_extractor(dataset.name, dataset.shape, Wish())
-    seen = extract(extractor, real).x
+    seen = extract(extractor, real, parallel).x
 
     def of_images(state: TrainState) -> Scores:
-        fake = extract(extractor, to_uint8(sampler.draw(state, n, 0, "images"))).x
+        fake = extract(extractor, to_uint8(sampler.draw(state, n, 0, "images", parallel)), parallel).x
         found = kernel_distance(seen, fake)
         return found.value, {"eval/kernel_distance": found.value, "eval/kernel_distance_error": found.error}
 

@@ -3,17 +3,15 @@
 The squared maximum mean discrepancy under the kernel (x.y / d + 1)^3.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Array, Float, Float64
 
 from genlab.errors import require
+from genlab.evaluate.pairs import Features, over_pairs, products
 
-CHUNK = 2048  # rows of a matrix of kernels that are held at a time
-
-Features = Float[np.ndarray, "_ d"]
 Rows = Float64[np.ndarray, " _"]
 
 
@@ -36,8 +34,8 @@ def kernel_distance(x: Features, y: Features) -> Estimate:
     for name, rows in (("examples", x), ("n", y)):
         require(len(rows) > 2, name, len(rows), "at least 3")
     m, n = len(x), len(y)
-    xx, yy = _sums(x, x) - _own(x), _sums(y, y) - _own(y)
-    xy, yx = _sums(x, y), _sums(y, x)
+    xx, yy = (_sums(z, z)[0] - _own(z) for z in (x, y))
+    xy, yx = _sums(x, y)
     within_x, within_y, between = xx.sum() / (m * (m - 1)), yy.sum() / (n * (n - 1)), xy.sum() / (m * n)
     without_x = (xx.sum() - 2 * xx) / ((m - 1) * (m - 2)) + within_y - 2 * (xy.sum() - xy) / ((m - 1) * n)
     without_y = (yy.sum() - 2 * yy) / ((n - 1) * (n - 2)) + within_x - 2 * (yx.sum() - yx) / ((n - 1) * m)
@@ -60,17 +58,20 @@ def kernel_subsets(x: Features, y: Features, subsets: int, size: int, seed: int)
     return Estimate(float(np.mean(found)), float(np.std(found)))
 
 
-def _sums(x: Features, y: Features) -> Rows:
-    """sum_j k(x_i, y_j)."""
-    return np.concatenate([kernels.sum(1) for kernels in _kernels(x, y)])
+def _sums(x: Features, y: Features) -> tuple[Rows, Rows]:
+    """sum_j k(x_i, y_j) and sum_i k(x_i, y_j)."""
+    of_rows, of_columns = zip(*over_pairs(_chunk_sums, x, y, "kernel"), strict=True)
+    return np.concatenate(of_rows), np.sum(of_columns, 0)
+
+
+@jax.jit
+def _chunk_sums(
+    x: Float[Array, "m d"], y: Float[Array, "n d"], rows: tuple, columns: tuple
+) -> tuple[Float[Array, " m"], Float[Array, " n"]]:
+    kernels = (products(x, y) / x.shape[1] + 1) ** 3
+    return kernels.sum(1), kernels.sum(0)
 
 
 def _own(x: Features) -> Rows:
     """k(x_i, x_i)."""
     return (np.square(x, dtype=np.float64).mean(1) + 1) ** 3
-
-
-def _kernels(x: Features, y: Features) -> Iterator[Float64[np.ndarray, "_ _"]]:
-    y = y.astype(np.float64)
-    for start in range(0, len(x), CHUNK):
-        yield (x[start : start + CHUNK].astype(np.float64) @ y.T / y.shape[1] + 1) ** 3

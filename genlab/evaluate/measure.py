@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -25,7 +26,7 @@ OfModels = Literal["likelihood", "reconstruction", "latents", "representation"]
 OfDecoders = Literal["smoothness"]
 Metric = OfImages | OfPoints | OfModels | OfDecoders
 
-NEIGHBOURS = 10_000  # examples of either kind that metrics of all pairs see, at most
+NEIGHBOURS = 10_000  # examples of either kind that metrics of all pairs see, or as many as there are samples
 POINTS = 1000  # points that the optimal transport pairs, at most
 PROBE = 10_000  # training examples that classifiers of features are fitted to, at most
 
@@ -53,67 +54,96 @@ class Against:
     unseen: Seen | None
     """Held-out real images, if there are any."""
     settings: Settings
+    most: int = NEIGHBOURS
+    """Examples of either kind that metrics of all pairs see, at most."""
+
+    @property
+    def some(self) -> Float[np.ndarray, "_ d"]:
+        """Those of the real examples' features that metrics of all pairs see."""
+        return self.real.features.x[: self.most]
+
+    @cached_property
+    def reach(self) -> neighbours.Reach:
+        """How far the neighbours of each of these are: the same for all sets of samples."""
+        return neighbours.reach(self.some, neighbours.DENSITY_K)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A set of samples, as the extractor sees them."""
+
+    features: Features
+    against: Against
     labels: Int[np.ndarray, " n"] | None = None
-    """Of the samples, where they have some."""
+    """Theirs, where they have some."""
+
+    @property
+    def some(self) -> Float[np.ndarray, "_ d"]:
+        """The features that metrics of all pairs see."""
+        return self.features.x[: self.against.most]
+
+    @cached_property
+    def overlap(self) -> neighbours.Overlap:
+        """Precision, recall, density and coverage, from one pass over the pairs."""
+        return neighbours.overlap(self.against.some, self.some, self.against.reach)
 
 
-def frechet(fake: Features, against: Against) -> Scores:
-    name = "fid" if _inception(against) else "frechet"
-    return {name: frechet_between(*against.real.moments, *moments(fake.x))}
+def frechet(drawn: Drawn) -> Scores:
+    name = "fid" if _inception(drawn) else "frechet"
+    return {name: frechet_between(*drawn.against.real.moments, *moments(drawn.features.x))}
 
 
-def kernel(fake: Features, against: Against) -> Scores:
-    real, subsets = against.real.features.x, against.settings.subsets
+def kernel(drawn: Drawn) -> Scores:
+    subsets = drawn.against.settings.subsets
     if subsets:
-        value, error = kernel_subsets(fake.x, real, *subsets, seed=2020)
+        value, error = kernel_subsets(drawn.features.x, drawn.against.real.features.x, *subsets, seed=2020)
     else:
-        value, error = kernel_distance(real[:NEIGHBOURS], fake.x[:NEIGHBOURS])
-    name = "kid" if _inception(against) else "kernel_distance"
+        value, error = kernel_distance(drawn.against.some, drawn.some)
+    name = "kid" if _inception(drawn) else "kernel_distance"
     return {name: value, f"{name}_error": error}
 
 
-def score(fake: Features, against: Against) -> Scores:
-    found = inception_score(_logits(fake, "score"), against.settings.splits)
-    name = "inception_score" if _inception(against) else "classifier_score"
-    return {name: found.value} | ({f"{name}_std": found.error} if against.settings.splits > 1 else {})
+def score(drawn: Drawn) -> Scores:
+    splits = drawn.against.settings.splits
+    found = inception_score(_logits(drawn, "score"), splits)
+    name = "inception_score" if _inception(drawn) else "classifier_score"
+    return {name: found.value} | ({f"{name}_std": found.error} if splits > 1 else {})
 
 
-def precision(fake: Features, against: Against) -> Scores:
-    found = neighbours.precision_recall(against.real.features.x[:NEIGHBOURS], fake.x[:NEIGHBOURS])
-    return dict(zip(("precision", "recall"), found, strict=True))
+def precision(drawn: Drawn) -> Scores:
+    return {name: getattr(drawn.overlap, name) for name in ("precision", "recall")}
 
 
-def density(fake: Features, against: Against) -> Scores:
-    found = neighbours.density_coverage(against.real.features.x[:NEIGHBOURS], fake.x[:NEIGHBOURS])
-    return dict(zip(("density", "coverage"), found, strict=True))
+def density(drawn: Drawn) -> Scores:
+    return {name: getattr(drawn.overlap, name) for name in ("density", "coverage")}
 
 
-def classes(fake: Features, against: Against) -> Scores:
+def classes(drawn: Drawn) -> Scores:
     """The share of samples in the class that has the fewest, and of those in the class that they were to be of."""
-    logits = _logits(fake, "classes")
+    logits = _logits(drawn, "classes")
     found = logits.argmax(1)
     scores = {"smallest_class": float((found[:, None] == np.arange(logits.shape[1])).mean(0).min())}
-    return scores if against.labels is None else scores | {"label_accuracy": float((found == against.labels).mean())}
+    return scores if drawn.labels is None else scores | {"label_accuracy": float((found == drawn.labels).mean())}
 
 
-def nearest(fake: Features, against: Against) -> Scores:
-    if against.unseen is None:
+def nearest(drawn: Drawn) -> Scores:
+    train, unseen = drawn.against.train, drawn.against.unseen
+    if unseen is None:
         raise Invalid("metrics: neighbours; needs a test split, to know how near unseen images are; leave it out")
-    unseen = against.unseen.features.x
-    return {"nearest_ratio": neighbours.nearest_ratio(against.train.features.x, fake.x[:NEIGHBOURS], unseen)}
+    return {"nearest_ratio": neighbours.nearest_ratio(train.features.x, drawn.some, unseen.features.x)}
 
 
-def _inception(against: Against) -> bool:
-    return against.real.extractor.name == "inception"
+def _inception(drawn: Drawn) -> bool:
+    return drawn.against.real.extractor.name == "inception"
 
 
-def _logits(features: Features, metric: str) -> Float[np.ndarray, "n classes"]:
-    if features.logits is None:
+def _logits(drawn: Drawn, metric: str) -> Float[np.ndarray, "n classes"]:
+    if drawn.features.logits is None:
         raise Invalid(f"metrics: {metric}; needs an extractor with classes (classifier or inception), leave it out")
-    return features.logits
+    return drawn.features.logits
 
 
-OF_IMAGES: Mapping[str, Callable[[Features, Against], Scores]] = {
+OF_IMAGES: Mapping[str, Callable[[Drawn], Scores]] = {
     "frechet": frechet,
     "kernel": kernel,
     "score": score,

@@ -1,64 +1,75 @@
 """Manifolds of k-nearest-neighbour balls: precision, recall, density and coverage; and the nearest real examples."""
 
-from collections.abc import Iterator
+import math
+from functools import partial
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Array, Bool, Float, Float64, Int
 
 from genlab.errors import require
+from genlab.evaluate.pairs import Features, over_pairs, products
 
-CHUNK = 512  # rows of the matrix of distances that are held at a time
+PRECISION_K, DENSITY_K = 3, 5  # neighbours: of Kynkaanniemi et al. (2019), and of Naeem et al. (2020)
 ROUNDING = 1e-12  # of the largest squared norm: distances this close are ties, and a ball holds its rim
 
-Features = Float[np.ndarray, "_ d"]
 Squared = Float64[np.ndarray, " _"]
+Reach = Float64[np.ndarray, "_ k"]
 
 
-def precision_recall(real: Features, fake: Features, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall (Kynkaanniemi et al. 2019, eq. 1 and 2).
+class Overlap(NamedTuple):
+    """How the manifolds of the real and of the fakes lie to each other.
 
-    The share of the fakes inside the balls of the real features, and of the real inside the balls of the fakes. Both
-    depend on the numbers of rows: compare only what was measured with as many.
+    All depend on the numbers of rows: compare only what was measured with as many.
+    """
+
+    precision: float
+    """The share of the fakes inside the balls of the real features, Kynkaanniemi et al. (2019), eq. 1 and 2."""
+    recall: float
+    """The share of the real inside the balls of the fakes, likewise."""
+    density: float
+    """In how many balls of real ones a fake lies on average, over k, Naeem et al. (2020), eq. 3; it may exceed 1."""
+    coverage: float
+    """The share of the balls of real ones that hold a fake, eq. 4; unlike recall, outlying fakes cannot raise it."""
+
+
+def overlap(
+    real: Features, fake: Features, real_reach: Reach | None = None, k: int = PRECISION_K, density_k: int = DENSITY_K
+) -> Overlap:
+    """All four from one pass over the pairs, with balls to the k-th neighbour, for density and coverage to another.
+
+    `real_reach` is `reach(real, n)` for an n no less than either, where it is known already.
 
     Raises:
-        Invalid: fewer than k + 1 of either.
+        Invalid: fewer than max(k, density_k) + 1 real ones, fewer than k + 1 fakes.
     """
-    precision = balls(fake, real, radii(real, k)) > 0
-    recall = balls(real, fake, radii(fake, k)) > 0
-    return float(precision.mean()), float(recall.mean())
+    reaches = reach(real, max(k, density_k)) if real_reach is None else real_reach
+    rounding = ROUNDING * max(squared_norms(x).max() for x in (real, fake))
+    rims = reaches[:, [k - 1, density_k - 1]] + rounding
+    columns = (squared_norms(fake), reach(fake, k)[:, k - 1] + rounding)
+    found = over_pairs(_meet, real, fake, "overlap", (rims,), columns)
+    inside, held, recalled = zip(*found, strict=True)
+    counts = np.concatenate(held)
+    return Overlap(
+        precision=float(np.any(inside, 0).mean()),
+        recall=float(np.concatenate(recalled).mean()),
+        density=float(counts.sum() / (density_k * len(fake))),
+        coverage=float((counts > 0).mean()),
+    )
 
 
-def density_coverage(real: Features, fake: Features, k: int = 5) -> tuple[float, float]:
-    """Density and coverage (Naeem et al. 2020, eq. 3 and 4).
-
-    Density: in how many balls of real features a fake lies on average, over k; it may exceed 1. Coverage: the share of
-    the balls of real features that hold a fake, which, unlike recall, outlying fakes cannot raise.
-
-    Raises:
-        Invalid: fewer than k + 1 real ones, no fakes.
-    """
-    require(len(fake) > 0, "n", len(fake), "at least 1")
-    squared = radii(real, k)
-    density = balls(fake, real, squared).mean() / k
-    coverage = nearest(real, fake)[1] <= squared + rounding(real, fake)
-    return float(density), float(coverage.mean())
-
-
-def radii(x: Features, k: int) -> Squared:
-    """Squared distance of every row to its k-th nearest other row. Raises `Invalid` for fewer than k + 1 rows."""
+def reach(x: Features, k: int) -> Reach:
+    """Squared distances of every row to its k nearest other rows. Raises `Invalid` for fewer than k + 1 rows."""
     require(len(x) > k, "examples", len(x), f"at least {k + 1}")
-    return np.concatenate([np.partition(near, k, axis=1)[:, k] for near in _distances(x, x)])  # the 0-th is itself
-
-
-def balls(x: Features, centres: Features, squared_radii: Squared) -> Int[np.ndarray, " _"]:
-    """In how many of the balls every row lies."""
-    rim = squared_radii + rounding(x, centres)
-    return np.concatenate([(near <= rim).sum(1) for near in _distances(x, centres)])
+    near = over_pairs(partial(_smallest, k=k + 1), x, x, "radii", (), (squared_norms(x),))
+    return np.maximum(np.concatenate(near)[:, 1:], 0)  # the 0-th is the row itself
 
 
 def nearest(x: Features, y: Features) -> tuple[Int[np.ndarray, " _"], Squared]:
     """For every row of x the index of the nearest row of y, and the squared distance."""
-    found = [(near.argmin(1), near.min(1)) for near in _distances(x, y)]
+    found = over_pairs(_nearest, x, y, "nearest", (), (squared_norms(y),))
     indices, squared = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return indices, np.maximum(squared, 0)
 
@@ -72,15 +83,50 @@ def nearest_ratio(train: Features, fake: Features, unseen: Features) -> float:
     return float(fakes / others)
 
 
-def rounding(*features: Features) -> float:
-    """How far squared distances between such rows may be off."""
-    return ROUNDING * max(np.square(x, dtype=np.float64).sum(1).max() for x in features)
+def squared_norms(x: Features) -> Squared:
+    """Of every row."""
+    return np.einsum("nd,nd->n", x, x, dtype=np.float64)
 
 
-def _distances(x: Features, y: Features) -> Iterator[Float64[np.ndarray, "_ _"]]:
-    """Squared distances of `CHUNK` rows of x at a time to all of y."""
-    y = y.astype(np.float64)
-    norms = np.square(y).sum(1)
-    for start in range(0, len(x), CHUNK):
-        rows = x[start : start + CHUNK].astype(np.float64)
-        yield np.square(rows).sum(1)[:, None] + norms - 2 * rows @ y.T
+def _squared(x: Float[Array, "m d"], y: Float[Array, "n d"], y_norms: Float[Array, " n"]) -> Float[Array, "m n"]:
+    return jnp.square(x).sum(1)[:, None] + y_norms - 2 * products(x, y)
+
+
+@jax.jit
+def _meet(
+    real: Float[Array, "m d"],
+    fake: Float[Array, "n d"],
+    rows: tuple[Float[Array, "m 2"]],
+    columns: tuple[Float[Array, " n"], Float[Array, " n"]],
+) -> tuple[Bool[Array, " n"], Int[Array, " m"], Bool[Array, " m"]]:
+    """Which fakes lie in some ball of these real ones; how many in each of the others; which real lie in fakes'."""
+    (rims,), (norms, fake_rims) = rows, columns
+    squared = _squared(real, fake, norms)
+    inside = (squared <= rims[:, :1]).any(0)
+    return inside, (squared <= rims[:, 1:]).sum(1), (squared <= fake_rims).any(1)
+
+
+@jax.jit
+def _nearest(
+    x: Float[Array, "m d"], y: Float[Array, "n d"], rows: tuple, columns: tuple[Float[Array, " n"]]
+) -> tuple[Int[Array, " m"], Float[Array, " m"]]:
+    squared = _squared(x, y, *columns)
+    return squared.argmin(1), squared.min(1)
+
+
+@partial(jax.jit, static_argnames="k")
+def _smallest(
+    x: Float[Array, "m d"], y: Float[Array, "n d"], rows: tuple, columns: tuple[Float[Array, " n"]], k: int
+) -> Float[Array, "m k"]:
+    """The k smallest squared distances of every row, in order.
+
+    They lie in the k groups of columns whose own smallest are smallest, so that few need to be sorted.
+    """
+    squared = _squared(x, y, *columns)
+    side = max(k, math.isqrt(len(y)))
+    squared = jnp.pad(squared, ((0, 0), (0, -len(y) % side)), constant_values=jnp.inf)
+    groups = squared.reshape(len(x), -1, side)
+    if groups.shape[1] > k:
+        chosen = jax.lax.top_k(-groups.min(2), k)[1]
+        groups = jnp.take_along_axis(groups, chosen[:, :, None], 1)
+    return jnp.sort(groups.reshape(len(x), -1), 1)[:, :k]

@@ -12,8 +12,10 @@ from jaxtyping import Int
 
 from genlab.data.splits import Dataset
 from genlab.errors import require
+from genlab.evaluate.devices import ALL
 from genlab.evaluate.extractors import Extractor, Features, extract
 from genlab.evaluate.frechet import Covariance, Mean, moments
+from genlab.train.spmd import Parallel
 
 SPLITS = {"train": ("train",), "train+validation": ("train", "validation"), "test": ("test",)}
 
@@ -52,27 +54,27 @@ def examples(dataset: Dataset, split: str, n: int | None = None) -> Reference:
 class Seen:
     """What an extractor sees in a reference, computed when first needed."""
 
-    def __init__(self, reference: Reference, extractor: Extractor):
-        self.reference, self.extractor = reference, extractor
+    def __init__(self, reference: Reference, extractor: Extractor, parallel: Parallel = ALL):
+        self.reference, self.extractor, self.parallel = reference, extractor, parallel
 
     @cached_property
     def features(self) -> Features:
-        return features(self.reference.x, self.extractor)
+        return features(self.reference.x, self.extractor, self.parallel)
 
     @cached_property
     def moments(self) -> tuple[Mean, Covariance]:
         return moments(self.features.x)
 
 
-def features(images: np.ndarray, extractor: Extractor) -> Features:
+def features(images: np.ndarray, extractor: Extractor, parallel: Parallel = ALL) -> Features:
     """Features of real images, from the cache if the same extractor has seen the same images before."""
     if extractor.name == "pixels":
-        return extract(extractor, images)
+        return extract(extractor, images, parallel)
     key = "-".join((extractor.name, extractor.digest, extractor.resize, extractor.grey, content(images)))
     path = cache() / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
     found = _load(path)
     if found is None:
-        found = extract(extractor, images)
+        found = extract(extractor, images, parallel)
         _store(path, found)
     return found
 

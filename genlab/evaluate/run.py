@@ -14,12 +14,14 @@ from genlab.data.splits import Dataset
 from genlab.data.toys import DEVIATION
 from genlab.errors import Invalid, require
 from genlab.evaluate import classifier, inception, inference, neighbours
+from genlab.evaluate.devices import ALL
 from genlab.evaluate.extractors import Extractor, Pixels, extract
 from genlab.evaluate.measure import (
     NEIGHBOURS,
     OF_IMAGES,
     OF_POINTS,
     Against,
+    Drawn,
     Metric,
     OfDecoders,
     OfModels,
@@ -34,9 +36,10 @@ from genlab.evaluate.samples import QUANTISED, Foreign, Sampler
 from genlab.evaluate.smoothness import path_length
 from genlab.track import grids
 from genlab.train.model import Model
+from genlab.train.spmd import Parallel
 
 PICTURED = 32  # samples shown beside their nearest training images
-Drawn = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels
+Draw = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels
 MOST = 10_000  # samples, unless another number is asked for
 ENOUGH = 500  # samples a part of the Inception score should have
 
@@ -115,15 +118,15 @@ class Subject:
 
 
 class Bench:
-    """Everything to measure one data set with: real examples, extractor, metrics."""
+    """Everything to measure one data set with: real examples, extractor, metrics; on the devices of `parallel`."""
 
-    def __init__(self, data: Data, wish: Wish):
+    def __init__(self, data: Data, wish: Wish, parallel: Parallel = ALL):
         published = PROTOCOLS.get(wish.protocol)
         if published:
             own = {"seeds", "split", "n_real", "extractor", "batch_norm"}
             changed = {name: value for name, value in vars(published).items() if name in own}
             wish = dataclasses.replace(wish, n=published.n_generated, **changed)
-        self.data, self.wish, self.published = data, wish, published
+        self.data, self.wish, self.published, self.parallel = data, wish, published, parallel
         self.dataset: Dataset = load(data)
         self.points = data.kind == "points"
         self.extractor: Extractor | None = None if self.points else make_extractor(data.name, self.dataset.shape, wish)
@@ -146,9 +149,10 @@ class Bench:
                 raise Invalid(f"metrics: modes; {data.name} has none, leave it out")
             self.of_samples = tuple(name for name in self.of_samples if name != "modes")
         if self.extractor:
-            seen = {id(r): Seen(r, self.extractor) for r in (self.real, self.train, self.test) if r}
+            seen = {id(r): Seen(r, self.extractor, parallel) for r in (self.real, self.train, self.test) if r}
             unseen = seen[id(self.test)] if self.test else None
-            self.against = Against(seen[id(self.real)], seen[id(self.train)], unseen, self.settings)
+            most = max(NEIGHBOURS, self.n)
+            self.against = Against(seen[id(self.real)], seen[id(self.train)], unseen, self.settings, most)
 
     def stamp(self, n: int | None) -> Stamp:
         """What all samples measured here share."""
@@ -163,12 +167,12 @@ class Bench:
             weights=extractor.digest or None,
             resize=extractor.resize,
             grey=extractor.grey if self.dataset.shape[-1] == 1 else None,
-            n_neighbours=NEIGHBOURS,
+            n_neighbours=self.against.most,
             kernel=f"{kernel[0]} subsets of {kernel[1]}" if kernel else "all pairs",
             splits=self.settings.splits,
         )
 
-    def samples(self, sets: Iterator[Drawn]) -> tuple[Scores, Scores, np.ndarray | None]:
+    def samples(self, sets: Iterator[Draw]) -> tuple[Scores, Scores, np.ndarray | None]:
         """Mean and spread of the scores of several sets of samples; the first set's picture, if it is asked for."""
         found, picture = [], None
         for x, labels in sets:
@@ -188,15 +192,15 @@ class Bench:
             return scores, x
         shape = self.dataset.shape
         require(x.shape[1:] == shape, "images", x.shape[1:], f"of the real images' shape {shape}")
-        fake, against = extract(self.extractor, x), dataclasses.replace(self.against, labels=labels)
+        drawn = Drawn(extract(self.extractor, x, self.parallel), self.against, labels)
         for name in self.of_samples:
-            scores |= OF_IMAGES[name](fake, against)
-        return scores, fake.x
+            scores |= OF_IMAGES[name](drawn)
+        return scores, drawn.some
 
     def _picture(self, x: np.ndarray, fake: np.ndarray) -> np.ndarray:
         """The samples nearest to a training image, nearest first, each above that image."""
         train = self.against.train
-        index, squared = neighbours.nearest(fake[:NEIGHBOURS], train.features.x)
+        index, squared = neighbours.nearest(fake, train.features.x)
         shown = np.argsort(squared)[:PICTURED]
         return grids.pairs(x[shown], train.reference.x[index[shown]])
 
@@ -223,11 +227,14 @@ class Bench:
             yield self._asked(subject)
 
     def _sampled(self, subject: Subject) -> Result:
-        model, numbers = subject.model, seeds(self.wish.seeds)
+        model, numbers, parallel = subject.model, seeds(self.wish.seeds), subject.model.config.parallel
         sampler = Sampler(model.game, model.ema, self.wish.batch_norm)
         quantised = (lambda x: x) if self.points else QUANTISED[self.quantised]
         sets = (
-            (quantised(sampler.draw(model.state, self.n, seed, str(subject.run))), sampler.labels(self.n, seed))
+            (
+                quantised(sampler.draw(model.state, self.n, seed, str(subject.run), parallel)),
+                sampler.labels(self.n, seed),
+            )
             for seed in numbers
         )
         stamp = dataclasses.replace(
@@ -289,7 +296,8 @@ def make_extractor(name: str, shape: tuple[int, ...], wish: Wish) -> Extractor:
 def evaluate(subjects: Sequence[Subject], foreign: Mapping[Path, Foreign], data: Data, wish: Wish) -> list[Result]:
     """Real held-out examples first, where there are any, then models, then foreign images.
 
-    `data` is what foreign images are measured against where there is no model; otherwise the models' own set.
+    `data` is what foreign images are measured against where there is no model; otherwise the models' own set. Models
+    are spread over devices as their runs were, as far as there are so many; all else as the first of them.
 
     Raises:
         Invalid: nothing to measure, models of different data sets, and whatever cannot be measured.
@@ -298,7 +306,8 @@ def evaluate(subjects: Sequence[Subject], foreign: Mapping[Path, Foreign], data:
     sets = {(s.model.config.data.name, s.model.shape): s.model.config.data for s in subjects}
     spoken = ", ".join(sorted(f"{name} {shape}" for name, shape in sets))
     require(len(sets) <= 1, "run_dirs", spoken, "one data set; evaluate each by itself")
-    bench = Bench(next(iter(sets.values()), data), wish)
+    parallel = subjects[0].model.config.parallel if subjects else ALL
+    bench = Bench(next(iter(sets.values()), data), wish, parallel)
     results = [floor] if (floor := bench.floor()) else []
     for subject in subjects:
         results += bench.model(subject)

@@ -1,11 +1,10 @@
 """What is measured: samples of a model, drawn on all devices, or images that another program made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
@@ -16,11 +15,12 @@ from genlab.data.feed import to_uint8
 from genlab.data.folder import SUFFIXES
 from genlab.data.images import CHANNELS, decode, levels, mode_of
 from genlab.errors import Invalid, require
-from genlab.evaluate.devices import over_rows
+from genlab.evaluate.devices import ALL, over_rows
 from genlab.evaluate.protocol import BatchNorm
 from genlab.kernels.random import example_keys
 from genlab.methods.game import Networks
 from genlab.train.model import CHUNK
+from genlab.train.spmd import Parallel, present
 from genlab.train.state import Game, TrainState, select, stream
 
 BATCH = 100  # samples whose statistics batch norm takes, where it takes those of the batch
@@ -64,18 +64,18 @@ class Sampler:
         drawn = self.game.method.draw_labels(example_keys(stream(seed, "sample"), jnp.arange(n)))
         return None if drawn is None else np.asarray(drawn)
 
-    def draw(self, state: TrainState, n: int, seed: int, label: str) -> np.ndarray:
+    def draw(self, state: TrainState, n: int, seed: int, label: str, parallel: Parallel = ALL) -> np.ndarray:
         """`n` samples: images in [-1, 1], or points; with running averages those of `Model.sample`.
 
         Raises:
             Invalid: samples that are not finite.
         """
-        devices = jax.devices()
-        together = BATCH if self.batch_norm == "batch" else CHUNK * len(devices)
-        devices = devices[:1] if together % len(devices) else devices
+        devices = len(present(parallel))
+        together = BATCH if self.batch_norm == "batch" else CHUNK * devices
+        devices = 1 if together % devices else devices
         index = np.arange(-(-n // together) * together)  # whole batches, since batch norm may look at them
-        constants, size = (state, stream(seed, "sample")), together // len(devices)
-        x = over_rows(self, constants, index, size, f"{label} samples", devices)[:n]
+        constants, size = (state, stream(seed, "sample")), together // devices
+        x = over_rows(self, constants, index, size, f"{label} samples", replace(parallel, devices=devices))[:n]
         if not np.isfinite(x).all():
             raise Invalid(f"run_dirs: {label}; its samples must be finite numbers")
         return x

@@ -34,5 +34,5 @@ def path_length(model: Model, extractor: Extractor | None, n: int) -> dict[str, 
         return speeds(see, a, b, fold(keys, 3), slerp if model.gaussian else lerp)
 
     constants = (model.state, () if extractor is None else extractor.weights, stream(0, "smoothness"))
-    found = over_rows(speed, constants, np.arange(n), SIZE, "path length")
+    found = over_rows(speed, constants, np.arange(n), SIZE, "path length", model.config.parallel)
     return {"path_length": float(found.mean())}

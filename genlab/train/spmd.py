@@ -38,13 +38,18 @@ def pick(config: Parallel, batch_size: int) -> list[jax.Device]:
         Invalid: fewer are present than asked for, or the batch does not divide into them.
     """
     _simulate(config.devices)
-    present = jax.devices()
-    count = config.devices or len(present)
-    if count > len(present):
-        raise Invalid(f"parallel.devices: {count} asked for, but {len(present)} present ({present[0].platform})")
+    found = jax.devices()
+    count = config.devices or len(found)
+    if count > len(found):
+        raise Invalid(f"parallel.devices: {count} asked for, but {len(found)} present ({found[0].platform})")
     if batch_size % count:
         raise Invalid(f"data.batch_size: {batch_size} does not divide into {count} devices (parallel.devices)")
-    return present[:count]
+    return found[:count]
+
+
+def present(config: Parallel) -> list[jax.Device]:
+    """The devices to evaluate on: those that `config` asks for, as far as there are so many."""
+    return jax.devices()[: config.devices or None]
 
 
 def _simulate(count: int) -> None:
@@ -89,16 +94,33 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
         return step(state, mine, index[0], n)
 
     feed = P() if feed_axis is None else P(AXIS)
-    specs = (P(), feed, P(AXIS), P())
-    # check_vma=False: gradients stay per device until the step's own pmean, exactly as under pmap
-    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=specs, out_specs=P(), check_vma=False)
-    return jax.jit(mapped, donate_argnums=0)
+    return _shard_map(local, devices, (P(), feed, P(AXIS), P()), P(), donate=(0,))
 
 
-def spread_rows(f: Callable, devices: Sequence[jax.Device]) -> Callable:
+def spread_rows(f: Callable, devices: Sequence[jax.Device], mapper: str) -> Callable:
     """Compile `f(constants, rows) -> arrays of as many rows`, the same for all devices, each with its own rows.
 
     `constants` is a replicated copy; `rows` and what comes back have a leading device axis. Collectives run over
     `AXIS`, as in the training step.
     """
-    return jax.pmap(f, AXIS, in_axes=(None, 0), out_axes=0, devices=devices)
+    if mapper == "pmap":
+        return jax.pmap(f, AXIS, in_axes=(None, 0), out_axes=0, devices=devices)
+
+    def local(constants, rows):
+        return jax.tree.map(lambda x: x[None], f(constants, jax.tree.map(lambda x: x[0], rows)))
+
+    return _shard_map(local, devices, (P(), P(AXIS)), P(AXIS))
+
+
+def _shard_map(
+    local: Callable, devices: Sequence[jax.Device], in_specs: tuple, out_specs: P, donate: tuple[int, ...] = ()
+) -> Callable:
+    """Compile `local`, which sees its own part of whatever is split.
+
+    Without the check of what varies between devices, gradients stay per device until the step's own pmean, exactly as
+    under pmap. With it they come summed already, unless parameters are first cast to varying; and what all devices
+    work out alike from such values (spectral norm's vectors, the chains of a Boltzmann machine, the sums of a
+    codebook) is refused as a state unless one more collective makes it the same again.
+    """
+    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=in_specs, out_specs=out_specs, check_vma=False)
+    return jax.jit(mapped, donate_argnums=donate)

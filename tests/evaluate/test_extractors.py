@@ -13,6 +13,7 @@ from genlab.errors import Invalid
 from genlab.evaluate import classifier, reference
 from genlab.evaluate.extractors import Pixels, extract
 from genlab.evaluate.weights import digest, read, write
+from genlab.train.spmd import Parallel
 
 
 def images(n, shape=(8, 8, 1), seed=0):
@@ -36,7 +37,7 @@ def test_devices_and_chunks_change_nothing(digits, n):
     """Whole, partial and many chunks on 8 devices against one image at a time on one."""
     few = dataclasses.replace(digits, rows=4)
     x = images(n)
-    many, one = extract(few, x), extract(dataclasses.replace(digits, rows=1), x, jax.devices()[:1])
+    many, one = extract(few, x), extract(dataclasses.replace(digits, rows=1), x, Parallel(devices=1))
     assert many.x.shape == (n, 64) and many.logits.shape == (n, 10)
     np.testing.assert_allclose(many.x, one.x, atol=1e-5)
     np.testing.assert_allclose(many.logits, one.logits, atol=1e-4)

@@ -1,6 +1,5 @@
 """Inception-v3 against torch-fidelity's network on the same random weights, and its resizing."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from genlab.errors import Invalid
 from genlab.evaluate import extractors
 from genlab.evaluate.inception import load, resize
 from genlab.evaluate.weights import write
+from genlab.train.spmd import Parallel
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def network(torch, fidelity, tmp_path_factory):
 
 
 def extract(extractor, x):
-    return extractors.extract(extractor, x, jax.devices()[:1])
+    return extractors.extract(extractor, x, Parallel(devices=1))
 
 
 def images(shape, seed=0):

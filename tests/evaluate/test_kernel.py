@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genlab.errors import Invalid
-from genlab.evaluate import kernel
+from genlab.evaluate import pairs
 from genlab.evaluate.kernel import kernel_distance, kernel_subsets
 
 
@@ -30,7 +30,7 @@ def test_it_is_the_definition_whatever_the_chunks(monkeypatch):
     x, y = draw(7, shift=0.3), draw(9, seed=1)
     expected = definition(x, y)
     np.testing.assert_allclose(kernel_distance(x, y).value, expected, rtol=1e-12)
-    monkeypatch.setattr(kernel, "CHUNK", 4)
+    monkeypatch.setattr(pairs, "CELLS", 20)
     np.testing.assert_allclose(kernel_distance(x, y).value, expected, rtol=1e-12)
 
 
