@@ -22,7 +22,8 @@ from genlab.train.step import DATA, LOSS, NETWORKS
 def check(config: Config, shape: tuple[int, ...], devices: list[jax.Device]) -> None:
     """That the state of training, and the largest array of its losses, fit the memory at once.
 
-    A run needs more than that: what is refused here cannot work, what is not may still be too large.
+    A run needs more than that: what is refused could work only if XLA never made that array, and what is not may
+    still be too large.
 
     Raises:
         Invalid: they do not; the largest setting that it is due to is named, with the figures.
