@@ -275,7 +275,10 @@ warnings.simplefilter("ignore", ResourceWarning)  # of a process that nobody wai
 
 def service():
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        name, _, rest = stat.read_text().rpartition(")")
+        try:
+            name, _, rest = stat.read_text().rpartition(")")
+        except OSError:  # some other process has ended meanwhile
+            continue
         if name.endswith("(wandb-core") and int(rest.split()[1]) == os.getpid():
             return int(stat.parent.name)
 
