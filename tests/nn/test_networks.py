@@ -90,9 +90,12 @@ def test_layer_norm_does_not_couple_examples():
     np.testing.assert_array_equal(norm(x)[0], norm(x.at[1].add(1))[0])
 
 
-@pytest.mark.parametrize(("field", "value"), [("width", 0), ("depth", 0)])
-def test_bad_fields_are_named(field, value):
-    with pytest.raises(Invalid, match=f"{field}: 0 is not at least 1"):
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [("width", 0, "at least 1"), ("depth", 0, "from 1 to 100"), ("depth", 101, "from 1 to")],
+)
+def test_bad_fields_are_named(field, value, allowed):
+    with pytest.raises(Invalid, match=f"{field}: {value} is not {allowed}"):
         Net(**{field: value})
 
 
