@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import TraceContextError
 
 from genlab.data.feed import Batch, to_float
 from genlab.errors import Invalid
@@ -76,7 +77,10 @@ def needed(config: Config, shape: tuple[int, ...], devices: list[jax.Device], mo
     if copies * (kept + least) > most:
         return copies * (kept + least)
     label = jax.ShapeDtypeStruct((local,), np.int32)
-    traced = jax.make_jaxpr(losses, axis_env=[(AXIS, len(devices))])(state, x, label, keys)
+    try:
+        traced = jax.make_jaxpr(losses, axis_env=[(AXIS, len(devices))])(state, x, label, keys)
+    except TraceContextError:  # a critic whose slopes move its statistics: `Game.check` says so, once there are weights
+        return copies * (kept + least)
     return copies * (kept + max(map(_bytes, _arrays(traced.jaxpr))))
 
 
