@@ -224,7 +224,8 @@ def prepare(
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
     stack.callback(feed.close)
-    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if game.centred else None)
+    begins = game.centred and not checkpoints.steps  # a run that goes on needs no mean, for which files must be read
+    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if begins else None)
     game.check(fresh)
     state = place(fresh)
     found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
