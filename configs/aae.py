@@ -5,9 +5,9 @@ Hardware:  two CPU cores, about 79 s while they do other work
 Expect:    Frechet distance 0.72, precision 0.57, recall 0.93 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.methods.aae import AAE
-from genlab.methods.game import Optimizer
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(eps=1e-5)
 against = Optimizer(learning_rate=2e-4, b1=0.5, eps=1e-5)

@@ -11,7 +11,7 @@ Expect:    Frechet distance 0.25, precision 0.99, recall 0.87; label accuracy 1.
 
 from dataclasses import replace
 
-from genlab.train.cli import preset
+from genlab.cli import preset
 
 wgan_gp = preset("wgan_gp")
 generator = replace(wgan_gp.method.generator, norm="batch")

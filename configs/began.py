@@ -14,10 +14,10 @@ Expect:    Frechet distance 2.9, precision 0.89, recall 0.61, 0.1 % of samples i
 
 from dataclasses import replace
 
+from genlab.config.sections import Config, Train
 from genlab.methods.began import BEGAN
-from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 3000
 adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999, eps=1e-5, schedule="linear", horizon=STEPS)

@@ -8,7 +8,7 @@ Expect:    Frechet distance 0.35, precision 0.92, recall 0.86; label accuracy 0.
 
 from dataclasses import replace
 
-from genlab.train.cli import preset
+from genlab.cli import preset
 
 gan = preset("hinge_gan")
 discriminator = replace(gan.method.discriminator, pool="sum")

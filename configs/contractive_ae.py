@@ -6,9 +6,9 @@ Expect:    Frechet distance 0.76, precision 0.41, recall 0.90 (scripts/evaluate.
            (--method.exact takes the norm itself, several times as slow)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.methods.contractive_ae import ContractiveAE
-from genlab.methods.game import Optimizer
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(
     method=ContractiveAE(exact=False, optimizer=Optimizer("adamw", eps=1e-5, weight_decay=1e-2)),

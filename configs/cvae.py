@@ -8,7 +8,7 @@ Expect:    Frechet distance 0.65, precision 0.99, recall 0.31; label accuracy 1.
 
 from dataclasses import replace
 
-from genlab.train.cli import preset
+from genlab.cli import preset
 
 vae = preset("vae")
 config = replace(vae, method=replace(vae.method, classes=10))

@@ -7,8 +7,8 @@ Hardware:  two CPU cores, 71 s beside other trainings
 Expect:    Frechet distance 2, precision 0.58, recall 0.35 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.methods.dbn import DBN
-from genlab.methods.game import Optimizer
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=DBN(optimizer=Optimizer("sgd", learning_rate=0.1)), train=Train(steps=10_000))

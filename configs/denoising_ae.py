@@ -5,8 +5,8 @@ Hardware:  two CPU cores, about 31 s while they do other work
 Expect:    Frechet distance 1.4, precision 0.60, recall 0.83 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.methods.denoising_ae import DenoisingAE
-from genlab.methods.game import Optimizer
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=DenoisingAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

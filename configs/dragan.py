@@ -10,8 +10,8 @@ Expect:    Frechet distance 0.37, precision 0.78, recall 0.93 (scripts/evaluate.
 
 from dataclasses import replace
 
+from genlab.cli import preset
 from genlab.kernels.penalty import Penalty
-from genlab.train.cli import preset
 
 gan = preset("gan")
 discriminator = replace(gan.method.discriminator, dropout=0.0)  # the penalty is in its place

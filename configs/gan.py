@@ -9,10 +9,10 @@ Expect:    Frechet distance 0.42, precision 0.71, recall 0.93, 6 % in the rarest
            --seeds 10; three seeds in the README)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-5)
 config = Config(

@@ -10,11 +10,11 @@ Published: Lucic et al. (2018): FID 6.8 ± 0.5 with the networks of InfoGAN, 10,
            images, best of 100 settings
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.game import Optimizer
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)
 config = Config(

@@ -5,8 +5,8 @@ Hardware:  two CPU cores
 Expect:    Frechet distance 0.86, precision 0.92, recall 0.55 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.iwae import IWAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=IWAE(k=5, optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

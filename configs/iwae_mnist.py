@@ -9,11 +9,11 @@ Expect:    not yet run; 9.7 million iterations
 Published: -log p(x) 86.76 (k = 1), 85.54 (k = 5), 84.78 (k = 50) nats from 5,000 samples
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.game import Optimizer
 from genlab.methods.iwae import IWAE
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 BATCH, EPOCH = 20, 59_000 // 20  # iterations
 PASSES = [3**i * EPOCH for i in range(8)]

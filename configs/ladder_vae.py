@@ -9,10 +9,10 @@ Expect:    Frechet distance 1.0, precision 0.86, recall 0.60 (scripts/evaluate.p
 
 from dataclasses import replace
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.ladder_vae import LadderVAE
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 net = Net(norm="batch")
 method = LadderVAE(encoder=net, decoder=net, between=replace(net, depth=1), warmup=1000, optimizer=Optimizer(eps=1e-5))

@@ -7,7 +7,7 @@ Expect:    Frechet distance 0.51, precision 0.70, recall 0.92 (scripts/evaluate.
 
 from dataclasses import replace
 
-from genlab.train.cli import preset
+from genlab.cli import preset
 
 gan = preset("gan")
 config = replace(gan, method=replace(gan.method, loss="least_squares"))

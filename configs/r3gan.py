@@ -7,8 +7,8 @@ Expect:    Frechet distance 0.39, precision 0.77, recall 0.92 (scripts/evaluate.
 
 from dataclasses import replace
 
+from genlab.cli import preset
 from genlab.kernels.penalty import Penalty
-from genlab.train.cli import preset
 
 gan = preset("gan")
 penalty = Penalty(weight=0.5, where="both", target=0.0)  # R1 and R2 with gamma 1

@@ -17,12 +17,12 @@ Expect:    not yet run; made for an accelerator
 Published: FID 1.96, conditional, with the networks and schedules of the paper; not to be expected here
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
-from genlab.methods.game import Optimizer
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.0, b2=0.9)
 net = Net("resnet", width=256, activation="leaky_relu")

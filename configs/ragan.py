@@ -8,7 +8,7 @@ Expect:    Frechet distance 0.42, precision 0.71, recall 0.93, 6 % of samples in
 
 from dataclasses import replace
 
-from genlab.train.cli import preset
+from genlab.cli import preset
 
 gan = preset("gan")
 config = replace(gan, method=replace(gan.method, loss="relativistic_average"))

@@ -7,9 +7,9 @@ Hardware:  two CPU cores, 22 s
 Expect:    Frechet distance 1.4, precision 0.68, recall 0.48 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.rbm import RBM
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 10_000
 sgd = Optimizer("sgd", learning_rate=0.2, schedule="linear", horizon=STEPS)

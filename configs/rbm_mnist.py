@@ -8,10 +8,10 @@ Expect:    on the 10,000 test images, binarised once: reconstruction 42.5 nats, 
 Published: -86.34 nats for 500 hidden units by CD-25, Salakhutdinov and Murray (2008), table 2; other binarisation
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.game import Optimizer
 from genlab.methods.rbm import RBM
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 30_000
 config = Config(

@@ -7,8 +7,8 @@ Expect:    Frechet distance 0.36, precision 0.88, recall 0.93 (scripts/evaluate.
 
 from dataclasses import replace
 
+from genlab.cli import preset
 from genlab.methods.wgan import WGAN
-from genlab.train.cli import preset
 
 base = preset("wgan_gp")
 settings = {name: value for name, value in vars(base.method).items() if name not in ("penalty", "critic")}

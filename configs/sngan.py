@@ -10,9 +10,9 @@ Expect:    Frechet distance 0.32, precision 0.88, recall 0.92 (scripts/evaluate.
 
 from dataclasses import replace
 
-from genlab.methods.game import Optimizer
-from genlab.train.cli import preset
-from genlab.train.config import Train
+from genlab.cli import preset
+from genlab.config.sections import Train
+from genlab.parts.optimizer import Optimizer
 
 gan = preset("gan")
 adam = Optimizer(learning_rate=1e-3, b1=0.0, b2=0.9, eps=1e-5)

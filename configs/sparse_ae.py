@@ -6,8 +6,8 @@ Expect:    Frechet distance 0.89, precision 0.38, recall 0.87 (scripts/evaluate.
            mean activity 0.10, the rate asked for (validation/model/activity)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.sparse_ae import SparseAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=SparseAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

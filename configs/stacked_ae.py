@@ -7,9 +7,9 @@ Hardware:  two CPU cores, about 94 s while they do other work
 Expect:    Frechet distance 0.77, precision 0.39, recall 0.90 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.stacked_ae import StackedAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(eps=1e-5)
 config = Config(method=StackedAE(optimizer=adam, layer_optimizer=adam), train=Train(steps=5000))

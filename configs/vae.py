@@ -5,8 +5,8 @@ Hardware:  two CPU cores, 20 to 30 s
 Expect:    Frechet distance 1.3, precision 0.84, recall 0.51: samples are means (scripts/leaderboard.py)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.vae import VAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=VAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -7,10 +7,10 @@ Hardware:  two CPU cores, about 2 minutes while they do other work
 Expect:    Frechet distance 0.52, precision 0.71, recall 0.92 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.vae_gan import VAEGAN
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(
     method=VAEGAN(

@@ -6,11 +6,11 @@ Expect:    95.0 nats of negative ELBO, 91.7 of the importance-weighted bound wit
 Published: 86.8 nats of -log p(x) by a network of twice the depth, after 3,280 epochs (configs/iwae_mnist.py)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.game import Optimizer
 from genlab.methods.vae import VAE
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 100_000
 net = Net(width=400, depth=1, activation="silu")  # two nats better than relu

@@ -5,8 +5,8 @@ Hardware:  two CPU cores
 Expect:    Frechet distance 0.71, precision 0.98, recall 0.38 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.vamp import Vamp
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=Vamp(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -9,9 +9,9 @@ Expect:    Frechet distance 0.51, precision 0.71, recall 0.94 (scripts/evaluate.
            negative ELBO 32.8 nats on held-out images (validation/model/distortion + validation/prior/loss)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.vq_vae import VQVAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 prior = Optimizer(name="adamw", weight_decay=1.0, eps=1e-5)
 config = Config(method=VQVAE(optimizer=Optimizer(eps=1e-5), prior_optimizer=prior), train=Train(steps=2000))

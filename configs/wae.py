@@ -6,8 +6,8 @@ Expect:    Frechet distance 0.95, precision 0.46, recall 0.89 (scripts/evaluate.
 Published: FID 55 on CelebA (Tolstikhin et al. 2018, table 1); not yet run here
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.wae import WAE
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 config = Config(method=WAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

@@ -10,10 +10,10 @@ Expect:    Frechet distance 0.36, precision 0.72, recall 0.95 (scripts/evaluate.
            training)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.wgan import WGAN
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 rmsprop = Optimizer(name="rmsprop", learning_rate=5e-4, b2=0.99, eps=1e-8)
 config = Config(

@@ -5,10 +5,10 @@ Hardware:  two CPU cores, 91 s with a cold cache
 Expect:    Frechet distance 0.31, precision 0.90, recall 0.92 (scripts/leaderboard.py; three seeds in the README)
 """
 
-from genlab.methods.game import Optimizer
+from genlab.config.sections import Config, Train
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 # eps is well above the rounding of the gradients: with 1e-8, weights whose gradient cancels would move by its noise,
 # and so differently on other numbers of devices

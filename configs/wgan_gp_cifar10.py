@@ -15,11 +15,11 @@ Expect:    not yet run; made for an accelerator
 Published: Inception score 7.86 ± 0.07 of 50,000 samples in 10 parts (Gulrajani et al. 2017, table 3)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 100_000
 adam = Optimizer(learning_rate=2e-4, b1=0.0, b2=0.9, schedule="linear", horizon=STEPS)

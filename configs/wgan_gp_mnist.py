@@ -12,12 +12,12 @@ Published: none by the authors; Lucic et al. (2018): FID 20.3 ± 5.0 with the ne
            against the 10,000 test images, best of 100 settings
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
-from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=1e-4, b1=0.5, b2=0.9)
 config = Config(

@@ -8,12 +8,12 @@ Hardware:  two CPU cores, about 2 minutes while they do other work
 Expect:    8 of 8 modes, 95 % of samples within 4 standard deviations of one (scripts/evaluate.py)
 """
 
+from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
-from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
-from genlab.train.config import Config, Train
+from genlab.parts.optimizer import Optimizer
 
 STEPS = 6000
 adam = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.9, eps=1e-5, schedule="linear", horizon=STEPS)

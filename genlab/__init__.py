@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genlab.train.model import load as load
+    from genlab.model import load as load
 
 
 def __getattr__(name: str) -> Any:
     """`genlab.load`, imported where it is used, so that `import genlab` costs nothing."""
     if name != "load":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from genlab.train.model import load
+    from genlab.model import load
 
     return load

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from genlab import cli
 from genlab.errors import require
-from genlab.train import cli
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Literal
 
 import tyro
 
+from genlab import cli
 from genlab.data.config import Data
 from genlab.evaluate.run import Wish
-from genlab.train import cli
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from genlab.train import cli
+from genlab import cli
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, map, serve."""
     wish = cli.arguments(Command, argv)
+    from genlab.model import load
     from genlab.serve.server import app, serve
-    from genlab.train.model import load
 
     serve(app(load(wish.run_dir, wish.step, wish.ema), wish.run_dir), wish.host, wish.port)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from genlab.train import cli
+from genlab import cli
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, lower, write."""
     wish = cli.arguments(Command, argv)
+    from genlab.model import load
     from genlab.serve.folder import write
-    from genlab.train.model import load
 
     write(load(wish.run_dir, wish.step, wish.ema), wish.run_dir, wish.out)
     print(wish.out)

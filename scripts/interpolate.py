@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from genlab.train import cli
+from genlab import cli
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def command(argv: list[str]) -> None:
     wish = cli.arguments(Command, argv)
     from genlab.errors import require
     from genlab.latent import morph
+    from genlab.model import load
     from genlab.track.film import FILMS, write_film
     from genlab.track.grids import picture, tile
     from genlab.track.whole import whole
-    from genlab.train.model import load
 
     require(wish.out.suffix in (".png", *FILMS), "out", str(wish.out), "a .png, .gif or .mp4 file")
     model = load(wish.run_dir, wish.step, wish.ema)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from genlab import cli
 from genlab.data.config import Data
 from genlab.evaluate.run import Wish
-from genlab.train import cli
 
 
 @dataclass(frozen=True)

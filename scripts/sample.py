@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tyro
 
+from genlab import cli
 from genlab.errors import Seed
-from genlab.train import cli
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def command(argv: list[str]) -> None:
     """Load, sample, write."""
     wish = cli.arguments(Command, argv)
     from genlab.latent.draws import draws
+    from genlab.model import load
     from genlab.train.export import write_samples
-    from genlab.train.model import load
 
     model = load(wish.run_dir, wish.step, wish.ema)
     write_samples(wish.out, draws(model, wish.n, wish.seed, wish.labels, wish.truncation), wish.shard)

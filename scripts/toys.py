@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from genlab.train import cli
+from genlab import cli
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import sys
 
-from genlab.train import cli
+from genlab import cli
 
 
 def command(argv: list[str]) -> None:

@@ -7,9 +7,9 @@ Those that come with genlab were made by it with `--out genlab/evaluate/trained/
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from genlab import cli
 from genlab.data.config import Data
 from genlab.errors import Seed
-from genlab.train import cli
 
 
 @dataclass(frozen=True)

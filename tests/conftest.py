@@ -11,8 +11,8 @@ import jax
 import pytest
 from flax import nnx
 
-from genlab.train import cli
-from genlab.train.config import Config
+from genlab import cli
+from genlab.config.sections import Config
 
 jax.config.update("jax_num_cpu_devices", 8)
 assert len(jax.devices()) == 8  # starts the backend, so that no test can change their number

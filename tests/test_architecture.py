@@ -12,16 +12,22 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genlab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LEAVES = {"losses", "nn", "data", "track"}
+BELOW_PARTS = {"errors", "kernels"} | LEAVES
+BELOW_MODEL = BELOW_PARTS | {"parts", "methods", "config"}
 ALLOWED = {
     "errors": set(),
     "kernels": {"errors"},
     **{leaf: {"errors", "kernels"} for leaf in LEAVES},
-    "methods": {"errors", "kernels", *LEAVES},
-    "train": {"errors", "kernels", *LEAVES, "methods"},
-    "evaluate": {"errors", "kernels", *LEAVES, "methods", "train", "latent"},
-    "latent": {"errors", "kernels", *LEAVES, "methods", "train"},
-    "serve": {"errors", "kernels", *LEAVES, "methods", "train", "evaluate", "latent"},
-    "benchmark": {"errors", "kernels", *LEAVES, "methods", "train"},
+    "parts": BELOW_PARTS,
+    "methods": BELOW_PARTS | {"parts"},
+    "config": BELOW_PARTS | {"parts", "methods"},
+    "train": BELOW_MODEL,
+    "model": BELOW_MODEL | {"train"},
+    "cli": BELOW_MODEL | {"train"},
+    "latent": BELOW_MODEL | {"train", "model"},
+    "evaluate": BELOW_MODEL | {"train", "model", "cli", "latent"},
+    "serve": BELOW_MODEL | {"train", "model", "cli", "evaluate", "latent"},
+    "benchmark": BELOW_MODEL | {"train", "model", "cli"},
 }
 
 

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import pytest
 
+from genlab import cli
+from genlab.config.plain import from_dict, to_dict
+from genlab.config.sections import Config
 from genlab.errors import Invalid, Seed, Within, check_fields
-from genlab.methods.game import Optimizer
-from genlab.train import cli
-from genlab.train.config import Config, from_dict, to_dict
+from genlab.parts.optimizer import Optimizer
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from genlab.train.config import Config
+from genlab.config.sections import Config
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import prepare
 

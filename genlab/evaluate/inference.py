@@ -1,6 +1,7 @@
 """What an encoding method says of given examples: likelihood, reconstructions, latents, with all its networks."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,10 +14,11 @@ from genlab.errors import Invalid
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.reconstruction import ssim
 from genlab.kernels.random import Keys, example_keys
-from genlab.methods.game import Encoding, Likelihood, Networks, Unnormalised
-from genlab.methods.importance import bounds
+from genlab.losses.importance import bounds
+from genlab.methods.game import Divergent, Encoding, Likelihood, Unnormalised
+from genlab.model import Model
+from genlab.parts.types import Networks
 from genlab.train import spmd
-from genlab.train.model import Model
 from genlab.train.state import stream
 
 SIZE = 256  # examples to a device at a time
@@ -58,11 +60,11 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
         Invalid: a method without a likelihood.
     """
     method = model.game.method
-    if not isinstance(method, Likelihood | Unnormalised):
+    if not isinstance(method, Likelihood):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:
-        return bounds(method, networks, x, keys, importance, labels=labels)
+        return bounds(partial(method.log_weight, networks, x, labels=labels), keys, importance)
 
     seen = of_examples(model, x, look, "likelihood", labels)
     found = {name: values.astype(np.float64) for name, values in seen.items()}
@@ -130,7 +132,7 @@ def latents(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
     method = _encoding(model, "latents")
 
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Array]:
-        kl = method.divergences(networks, x, keys, labels)
+        kl = method.divergences(networks, x, keys, labels) if isinstance(method, Divergent) else None
         return {"mean": method.encode(networks, x, labels)} | ({} if kl is None else {"kl": kl})
 
     seen = of_examples(model, x, look, "latents", labels)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from genlab.config.sections import Config
 from genlab.data.feed import to_uint8
 from genlab.data.splits import Dataset
 from genlab.errors import require
@@ -10,7 +11,6 @@ from genlab.evaluate.kernel import kernel_distance
 from genlab.evaluate.run import Wish, make_extractor
 from genlab.evaluate.samples import Sampler
 from genlab.evaluate.transport import transport_distance
-from genlab.train.config import Config
 from genlab.train.loop import Judge, Scores
 from genlab.train.state import Game, TrainState
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genlab.config.sections import Config
 from genlab.data.config import Data
 from genlab.errors import Stopped, require
 from genlab.evaluate.judge import make_judge
@@ -14,7 +15,6 @@ from genlab.evaluate.protocol import require_same, spoken
 from genlab.evaluate.report import record
 from genlab.evaluate.run import Result, Wish, evaluate
 from genlab.evaluate.subjects import subjects
-from genlab.train.config import Config
 from genlab.train.loop import train
 
 

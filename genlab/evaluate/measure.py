@@ -18,7 +18,7 @@ from genlab.evaluate.modes import good_share, modes_covered
 from genlab.evaluate.reference import Reference, Seen
 from genlab.evaluate.score import inception_score
 from genlab.evaluate.transport import transport_distance
-from genlab.train.model import Model
+from genlab.model import Model
 
 OfImages = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
 OfPoints = Literal["modes", "transport"]

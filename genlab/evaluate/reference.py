@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from genlab.config.sections import Parallel
 from genlab.data.splits import Dataset
 from genlab.errors import require
 from genlab.evaluate.devices import ALL
 from genlab.evaluate.extractors import Extractor, Features, extract
 from genlab.evaluate.frechet import Covariance, Mean, moments
-from genlab.train.spmd import Parallel
 
 SPLITS = {"train": ("train",), "train+validation": ("train", "validation"), "test": ("test",)}
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from genlab.config.plain import from_dict, read, to_dict
 from genlab.errors import Invalid
 from genlab.evaluate.protocol import differences, spoken
 from genlab.evaluate.run import Result
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Pngs, Wandb
-from genlab.train.config import from_dict, read, to_dict
 
 PLACE = ("name", "which", "step", "n")
 

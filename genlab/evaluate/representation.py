@@ -10,9 +10,10 @@ from jaxtyping import Array, Float, Int
 from genlab.errors import Invalid, require
 from genlab.evaluate.inference import Labels, of_examples
 from genlab.kernels.random import Keys
-from genlab.methods.game import Encoding, Networks
+from genlab.methods.game import Encoding
+from genlab.model import Model
 from genlab.nn.conditional import LAST, Informed, exchange, is_output
-from genlab.train.model import Model
+from genlab.parts.types import Networks
 
 K = 5  # neighbours that vote
 OPPONENTS = ("discriminator", "critic")

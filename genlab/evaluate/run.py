@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from genlab.config.sections import Parallel
 from genlab.data.config import Data
 from genlab.data.sources import load
 from genlab.data.splits import Dataset
@@ -34,9 +35,8 @@ from genlab.evaluate.protocol import PROTOCOLS, BatchNorm, Stamp, seeds
 from genlab.evaluate.reference import Seen, examples
 from genlab.evaluate.samples import QUANTISED, Foreign, Sampler
 from genlab.evaluate.smoothness import path_length
+from genlab.model import Model
 from genlab.track import grids
-from genlab.train.model import Model
-from genlab.train.spmd import Parallel
 
 PICTURED = 32  # samples shown beside their nearest training images
 Draw = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 from tqdm import tqdm
 
+from genlab.config.sections import Parallel
 from genlab.data import npz
 from genlab.data.feed import to_uint8
 from genlab.data.folder import SUFFIXES
@@ -18,9 +19,9 @@ from genlab.errors import Invalid, require
 from genlab.evaluate.devices import ALL, over_rows
 from genlab.evaluate.protocol import BatchNorm
 from genlab.kernels.random import example_keys
-from genlab.methods.game import Networks
-from genlab.train.model import CHUNK
-from genlab.train.spmd import Parallel, present
+from genlab.model import CHUNK
+from genlab.parts.types import Networks
+from genlab.train.spmd import present
 from genlab.train.state import Game, TrainState, select, stream
 
 BATCH = 100  # samples whose statistics batch norm takes, where it takes those of the batch

@@ -8,7 +8,7 @@ from genlab.evaluate.extractors import Extractor
 from genlab.kernels.random import example_keys, fold
 from genlab.latent.paths import lerp, slerp
 from genlab.latent.smoothness import speeds
-from genlab.train.model import Model
+from genlab.model import Model
 from genlab.train.state import stream
 
 SIZE = 32  # ways to a device at a time

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from genlab.config.plain import from_dict, read
 from genlab.data.config import Data
 from genlab.data.sources import load as load_data
 from genlab.evaluate.run import Subject
 from genlab.evaluate.samples import Foreign, read_folder, read_npz
+from genlab.model import load
 from genlab.track.folder import RunFolder
 from genlab.train.checkpoint import Checkpoints
-from genlab.train.config import from_dict, read
-from genlab.train.model import load
 
 
 def subjects(runs: Sequence[Path], step: int | str, ema: bool) -> list[Subject]:

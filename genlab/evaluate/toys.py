@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from genlab.config.sections import Config
 from genlab.data.config import Data
 from genlab.data.toys import DEVIATION
 from genlab.errors import require
@@ -12,9 +13,8 @@ from genlab.evaluate.modes import GOOD
 from genlab.evaluate.run import Result
 from genlab.kernels.penalty import Penalty
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
-from genlab.train.config import Config
+from genlab.parts.optimizer import Optimizer
 
 TOYS = {kind: Data(f"points:{kind}", batch_size=256) for kind in DEVIATION}
 Measured = tuple[Result | None, list[Row]]  # real held-out points, and the presets

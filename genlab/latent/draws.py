@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from genlab.errors import require
 from genlab.latent.gaussian import truncate
+from genlab.model import Model
 from genlab.train.export import Samples
-from genlab.train.model import Model
 
 
 def draws(model: Model, n: int, seed: int = 0, labels: Sequence[str] = (), truncation: float | None = None) -> Samples:

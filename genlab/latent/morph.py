@@ -17,7 +17,7 @@ from genlab.kernels.random import example_keys
 from genlab.latent.geodesic import geodesic
 from genlab.latent.paths import lerp, path, slerp
 from genlab.latent.projection import project
-from genlab.train.model import Model
+from genlab.model import Model
 from genlab.train.state import stream
 
 Shape = Literal["lerp", "slerp", "geodesic"]

@@ -10,8 +10,10 @@ from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
 from genlab.methods.autoencoder import Deterministic, error
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Player
 from genlab.nn.network import Net, encoder
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,16 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.augment import Kind, augment
 from genlab.kernels.penalty import EDGES, Penalty, gradient_penalty, histogram, origins
-from genlab.kernels.random import Keys, fold
-from genlab.methods.game import Labels, Method, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.kernels.random import Keys, fold, normal
+from genlab.methods.game import Method, Player
 from genlab.methods.regularise import Anchors, Data, Regularise
-from genlab.methods.tally import TALLY, Tally
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder
+from genlab.parts.metrics import batch_mean
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import squash
+from genlab.parts.tally import TALLY, Tally
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 FAKE, PENALTY, SEEN_REAL, SEEN_FAKE, REGULARISE, MORE = range(6)  # streams of an example's key
 
@@ -33,6 +37,8 @@ class Adversarial(Method):
     sampling: ClassVar[tuple[str, ...]] = ("generator",)
     monitor: ClassVar[str] = "validation/sliced_wasserstein"
 
+    latent: int = 64
+    """Dimensions of the latent space."""
     generator: Net = field(default_factory=Net)
     """Latents to examples."""
     generator_optimizer: Optimizer = field(default_factory=Optimizer)
@@ -56,7 +62,7 @@ class Adversarial(Method):
         return None
 
     @property
-    def sloped(self) -> tuple[str, ...]:
+    def penalised(self) -> tuple[str, ...]:
         return () if self.charged is None else (self.opponent,)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
@@ -90,7 +96,7 @@ class Adversarial(Method):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """What the opponent minimises: what it makes of real examples and fresh fakes, and what regularises it."""
-        labels = self.given(batch)
+        labels = self.labels_of(batch)
         made = jax.lax.stop_gradient(self.sample(networks, fold(keys, FAKE), labels))
         real, fake = self.seen(batch.x, fold(keys, SEEN_REAL)), self.seen(made, fold(keys, SEEN_FAKE))
         loss, metrics = self.judge(networks, real, fake, labels)
@@ -112,7 +118,7 @@ class Adversarial(Method):
         if self.generator_batch > 1:
             more = jax.vmap(fold, (None, 0))(keys, MORE + jnp.arange(1, self.generator_batch))
             keys = jnp.concatenate([keys, more.reshape(-1)])
-        labels = self.draw_labels(keys) if batch is None else self.given(batch)
+        labels = self.draw_labels(keys) if batch is None else self.labels_of(batch)
         fake = self.seen(self.sample(networks, keys, labels), fold(keys, SEEN_FAKE))
         real = None if batch is None else self.seen(batch.x, fold(keys, SEEN_REAL))
         return self.deceive(networks, real, fake, labels)
@@ -160,6 +166,11 @@ class Adversarial(Method):
     def score(self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None) -> Float[Array, " b"]:
         """The opponent's value of each example."""
         return networks[self.opponent](x, labels)[:, 0]
+
+    normal = True
+
+    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+        return normal(keys, (self.latent,))
 
     def decode(
         self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys
 from genlab.methods.autoencoder import Coded, error
-from genlab.methods.game import Metrics, Networks, Turn
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

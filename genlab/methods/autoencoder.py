@@ -12,9 +12,13 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.random import Keys, normal
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Encoding, Labels, Metrics, Networks, Optimizer, Player, Turn, batch_mean, squash
+from genlab.methods.game import Encoding, Player
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder, encoder
+from genlab.parts.metrics import batch_mean
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import squash
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Coder(Encoding):
 @dataclass(frozen=True)
 class Autoencoder(Coder):
     """Examples to latents and back."""
+
+    normal = True
+
+    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+        return normal(keys, (self.latent,))
 
     def decode(
         self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
@@ -68,11 +77,6 @@ def error(x: Float[Array, "b *shape"], y: Float[Array, "b *shape"]) -> tuple[Flo
     return errors.mean(), {"rmse": jnp.sqrt(batch_mean(errors) / x[0].size)}
 
 
-def blank(x: Float[Array, "b *shape"]) -> float:
-    """What stands for nothing: black in images, which lie in [-1, 1]; 0 elsewhere."""
-    return -1.0 if x.ndim == 4 else 0.0
-
-
 class Codes(nnx.Module):
     """Running mean and second moment of the codes: a full-covariance Gaussian to sample latents from.
 
@@ -101,6 +105,7 @@ class Codes(nnx.Module):
 
 @dataclass(frozen=True)
 class Coded(Deterministic):
+    normal = False
     """An autoencoder sampled from the Gaussian of its codes; one player moves all of it."""
 
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "codes")

@@ -9,9 +9,13 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.methods.adversarial import Adversarial
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, batch_mean, squash
+from genlab.methods.game import Player
 from genlab.methods.regularise import Data
 from genlab.nn.network import Net, decoder, encoder
+from genlab.parts.metrics import batch_mean
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import squash
+from genlab.parts.types import Labels, Metrics, Networks
 
 
 class Judge(nnx.Module):

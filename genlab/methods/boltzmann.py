@@ -23,7 +23,11 @@ from genlab.kernels.boltzmann import (
 )
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Networks, Observation, Optimizer, Turn, Unnormalised, batch_mean, log_odds
+from genlab.methods.game import Encoding
+from genlab.parts.metrics import batch_mean
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import log_odds
+from genlab.parts.types import Networks, Turn
 
 UNITS = 64  # visible units of a held-out example, at most, that its pseudo-likelihood is taken of
 
@@ -65,7 +69,7 @@ def machine(networks: Networks, name: str) -> Machine:
 
 
 @dataclass(frozen=True)
-class Boltzmann(Unnormalised):
+class Boltzmann(Encoding):
     """Machines of visible units and layers of hidden bits, the topmost pair of layers undirected."""
 
     # Hinton (2010), section 5, warns against the reconstruction error, which says little of how probable the data are
@@ -104,7 +108,7 @@ class Boltzmann(Unnormalised):
         return self.names[-1]
 
     @property
-    def observation(self) -> Observation:
+    def observation(self) -> str:
         return "bernoulli" if self.visible == "binary" else "gaussian"
 
     def bottom(self, shape: tuple[int, ...], hidden: int, rngs: nnx.Rngs) -> Machine:

@@ -9,7 +9,7 @@ from genlab.errors import require
 from genlab.kernels.penalty import contractive
 from genlab.kernels.random import Keys
 from genlab.methods.autoencoder import Coded, error
-from genlab.methods.game import Metrics, Networks, Turn
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ContractiveAE(Coded):
         require(self.encoder.norm != "batch", "encoder.norm", self.encoder.norm, per_example)
 
     @property
-    def sloped(self) -> tuple[str, ...]:
+    def penalised(self) -> tuple[str, ...]:
         return ("encoder",)
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:

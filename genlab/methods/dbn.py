@@ -28,7 +28,8 @@ from genlab.kernels.boltzmann import (
 from genlab.kernels.random import Keys, fold
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.boltzmann import Boltzmann, Machine, machine
-from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.game import Player
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Layers = list[Float[Array, "b _"]]  # visible units first
 

@@ -7,8 +7,9 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys
-from genlab.methods.autoencoder import Coded, blank, error
-from genlab.methods.game import Metrics, Networks, Turn
+from genlab.methods.autoencoder import Coded, error
+from genlab.parts.pixels import blank
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from genlab.errors import require
 from genlab.kernels.penalty import Penalty
 from genlab.losses import adversarial
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
+from genlab.methods.game import Player
 from genlab.methods.labelled import Data, Labelled
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks
 
 Scores = Float[Array, " b"]
 DCGAN = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)
@@ -49,7 +51,7 @@ class GAN(Labelled):
         super().__post_init__()
         require(self.n_discriminator >= 1, "n_discriminator", self.n_discriminator, "at least 1")
         per_example = "allowed under a gradient penalty: batch norm couples the examples of a batch; use layer or none"
-        free = not self.sloped or self.discriminator.norm != "batch"
+        free = not self.penalised or self.discriminator.norm != "batch"
         require(free, "discriminator.norm", self.discriminator.norm, per_example)
         check_dropout(self.discriminator, self.penalty)
         single = self.generator_batch == 1 or not self._relativistic

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Turn
 from genlab.methods.variational import Isotropic
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class IWAE(Isotropic):
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         """Eq. 8, and its own gradient, in which every latent counts by the share of its weight."""
-        weights = self.log_weights(networks, batch.x, keys, self.given(batch))
+        weights = self.log_weights(networks, batch.x, keys, self.labels_of(batch))
         bound = jax.nn.logsumexp(weights, axis=1) - jnp.log(self.k)
         shares = jax.lax.stop_gradient(jax.nn.softmax(weights, axis=1))
         effective = 1 / jnp.square(shares).sum(1)  # Kish's effective number of samples

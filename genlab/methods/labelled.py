@@ -11,8 +11,8 @@ from genlab.errors import require
 from genlab.losses.classification import cross_entropy
 from genlab.methods.adversarial import Adversarial
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import Labels, Metrics, Networks
 from genlab.nn.network import encoder, projector
+from genlab.parts.types import Labels, Metrics, Networks
 
 Data = Float[Array, "b *shape"]
 

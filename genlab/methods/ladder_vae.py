@@ -15,12 +15,13 @@ from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.game import Player
 from genlab.methods.variational import Annealed, Probabilistic
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import Linear
 from genlab.nn.network import Net, encoder, finish
 from genlab.nn.norms import block, needs_bias
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Latents = Float[Array, "b latent"]  # of all layers
 Part = Float[Array, "b _"]  # of one
@@ -115,6 +116,8 @@ class LadderVAE(Probabilistic, Annealed):
     sampling: ClassVar[tuple[str, ...]] = ("encoder", "ladder", "decoder", "observation")
     headline: ClassVar[tuple[str, str]] = ("model/loss", "model/kl")
 
+    normal = True
+
     layers: tuple[int, ...] = (12, 4)
     """Dimensions of each layer of latents, from the data upwards; together `latent`."""
     between: Net = field(default_factory=lambda: Net(depth=1))
@@ -179,6 +182,9 @@ class LadderVAE(Probabilistic, Annealed):
         for i in reversed(range(len(self.layers) - 1)):
             below = _ladder(networks).down(i, below).at(parts[i])
         return self.mean(networks, below)
+
+    def prior(self, networks: Networks, keys: Keys) -> Latents:
+        return normal(keys, (self.latent,))
 
     def _parts(self, z: Latents) -> list[Part]:
         """Each layer's share, from the data upwards."""

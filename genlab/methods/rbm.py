@@ -13,8 +13,9 @@ from genlab.errors import require
 from genlab.kernels.boltzmann import Visible, contrast, free_energy, gibbs, hidden_logits, score_matching, visible_mean
 from genlab.kernels.random import Keys, fold
 from genlab.methods.boltzmann import Boltzmann, machine
-from genlab.methods.game import Labels, Metrics, Networks, Player, Turn
+from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 PSEUDO = 2**31 - 1  # stream of the units that are looked at, apart from all steps of a chain
 

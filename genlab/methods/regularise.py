@@ -12,7 +12,8 @@ from genlab.errors import require
 from genlab.kernels.augment import Kind, augment
 from genlab.kernels.random import Keys, fold
 from genlab.losses.adversarial import lecam
-from genlab.methods.game import Metrics, Turn, batch_mean
+from genlab.parts.metrics import batch_mean
+from genlab.parts.types import Metrics, Turn
 
 Data = Float[Array, "b *shape"]
 Score = Callable[[Data], Float[Array, " b"]]

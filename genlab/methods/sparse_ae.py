@@ -11,8 +11,9 @@ from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import kl_bernoulli
 from genlab.methods.autoencoder import Coded, error
-from genlab.methods.game import Labels, Metrics, Networks, Turn, batch_mean
 from genlab.nn.layers import AXIS
+from genlab.parts.metrics import batch_mean
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

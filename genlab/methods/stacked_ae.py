@@ -11,8 +11,11 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys
-from genlab.methods.autoencoder import Coded, blank, error
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn, squash
+from genlab.methods.autoencoder import Coded, error
+from genlab.methods.game import Player
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import blank, squash
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

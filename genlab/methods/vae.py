@@ -10,9 +10,9 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import kl_normal
-from genlab.methods.game import Metrics, Networks, Turn
 from genlab.methods.variational import Annealed, Isotropic, Latents
 from genlab.nn.layers import AXIS
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class VAE(Isotropic, Annealed):
         require(self.free_bits >= 0, "free_bits", self.free_bits, "at least 0")
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        labels = self.given(batch)
+        labels = self.labels_of(batch)
         mean, log_variance = self.posterior(networks, batch.x, labels)
         distortion = self.distortion(networks, batch.x, self.draw(mean, log_variance, keys), labels)
         kl = kl_normal(mean, log_variance)

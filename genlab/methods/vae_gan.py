@@ -15,11 +15,13 @@ from genlab.losses.adversarial import non_saturating_discriminator, non_saturati
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.autoencoder import Autoencoder
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Player
 from genlab.methods.variational import Posterior
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Linear
 from genlab.nn.network import Net, decoder, encoder, finish
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Data = Float[Array, "b *shape"]
 RMSPROP = Optimizer("rmsprop", learning_rate=3e-4)  # section 4 of the paper

@@ -13,8 +13,9 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys, fold, uniform
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.game import Metrics, Networks, Turn, squash
 from genlab.methods.variational import Annealed, Latents, Variational
+from genlab.parts.pixels import squash
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 class Pseudo(nnx.Module):

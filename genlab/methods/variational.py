@@ -3,7 +3,7 @@
 import abc
 import math
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,19 +17,10 @@ from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import bernoulli, gaussian
 from genlab.methods.autoencoder import Coder
 from genlab.methods.conditional import Conditional
-from genlab.methods.game import (
-    Labels,
-    Likelihood,
-    Method,
-    Metrics,
-    Networks,
-    Observation,
-    Player,
-    Turn,
-    log_odds,
-    squash,
-)
+from genlab.methods.game import Method, Player
 from genlab.nn.network import decoder, encoder, last_bias
+from genlab.parts.pixels import log_odds, squash
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Data = Float[Array, "b *shape"]
 Latents = Float[Array, "b latent"]
@@ -95,10 +86,10 @@ class Gaussian(nnx.Module):
 
 
 @dataclass(frozen=True)
-class Probabilistic(Coder, Likelihood):
+class Probabilistic(Coder):
     """An encoder, and a decoder that is trained by its likelihood."""
 
-    likelihood: Observation = "bernoulli"
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """bernoulli (pixels as probabilities in [0, 1]; images only) or gaussian."""
     scale: float = 0.1
     """Standard deviation of the gaussian likelihood, in units of the data (images: [-1, 1])."""
@@ -112,7 +103,7 @@ class Probabilistic(Coder, Likelihood):
         require(fits, "learn_scale", self.learn_scale, "for the bernoulli, which has none; use gaussian")
 
     @property
-    def observation(self) -> Observation:
+    def observation(self) -> str:
         return self.likelihood
 
     def core(self, shape: tuple[int, ...], features: int, code: int, rngs: nnx.Rngs) -> Networks:
@@ -213,7 +204,7 @@ class Variational(Probabilistic, Posterior):
 
 
 @dataclass(frozen=True)
-class Isotropic(Variational, Conditional):
+class Isotropic(Conditional, Variational):
     """p(z) = N(0, I).
 
     With classes p(x|z, y) and q(z|x, y) are of a class y, as in Sohn et al. (2015), and all bounds are of log p(x|y).
@@ -223,6 +214,11 @@ class Isotropic(Variational, Conditional):
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         return self.core(shape, 2 * self.latent, self.latent, rngs)
+
+    normal = True
+
+    def prior(self, networks: Networks, keys: Keys) -> Latents:
+        return normal(keys, (self.latent,))
 
     def log_prior(self, networks: Networks, z: Latents) -> Float[Array, " b"]:
         return -gaussian(z, 0.0, 0.0)

@@ -12,10 +12,12 @@ from genlab.data.feed import Batch
 from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Player
 from genlab.methods.variational import Probabilistic
 from genlab.nn.layers import AXIS
 from genlab.nn.made import Codes, Made
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 DEAD = 0.01  # a code with less than this share of an even use is given to an example
 Tokens = Float[Array, "b tokens width"]

@@ -11,8 +11,10 @@ from genlab.errors import require
 from genlab.kernels.random import Keys
 from genlab.losses.divergence import mmd
 from genlab.methods.autoencoder import Deterministic, error
-from genlab.methods.game import Metrics, Networks, Optimizer, Player, Turn
+from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from genlab.errors import require
 from genlab.kernels.penalty import gradient_norm
 from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
 from genlab.methods.adversarial import slope_metrics
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer
 from genlab.methods.labelled import Data, Labelled
 from genlab.nn.network import Net
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks
 
 
 @dataclass(frozen=True)

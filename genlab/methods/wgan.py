@@ -7,9 +7,11 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels.penalty import clip_weights
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
+from genlab.methods.game import Player
 from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks
 
 RMSPROP = Optimizer("rmsprop", learning_rate=5e-5, b2=0.99)  # Algorithm 1; the decay is that of the authors' PyTorch
 

@@ -6,9 +6,11 @@ from jaxtyping import Array, Float
 
 from genlab.kernels.penalty import Penalty
 from genlab.methods.adversarial import check_dropout
-from genlab.methods.game import Labels, Metrics, Networks, Optimizer, Player
+from genlab.methods.game import Player
 from genlab.methods.labelled import Data
 from genlab.methods.wasserstein import Wasserstein
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Labels, Metrics, Networks
 
 ADAM = Optimizer(learning_rate=1e-4, b1=0.0, b2=0.9)  # Algorithm 1
 

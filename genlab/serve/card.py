@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 
+from genlab.cli import describe
 from genlab.errors import Invalid
 from genlab.evaluate.protocol import Stamp, spoken
+from genlab.model import Model
 from genlab.track.folder import RunFolder
-from genlab.train.cli import describe
-from genlab.train.model import Model
 
 RELOAD = """\
 import hashlib

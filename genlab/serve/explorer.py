@@ -15,8 +15,8 @@ from genlab.data.sources import load as load_data
 from genlab.data.splits import Dataset, Split
 from genlab.errors import Invalid, require
 from genlab.latent.paths import lerp, slerp
+from genlab.model import Model
 from genlab.track import grids
-from genlab.train.model import Model
 
 POINTS = 1000  # on the map, at most
 NEIGHBOURS = 10_000  # training examples, at most, among which a sample's nearest names its class

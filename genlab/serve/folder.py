@@ -5,11 +5,11 @@ from datetime import date
 from pathlib import Path
 
 from genlab.errors import Invalid, require
+from genlab.model import Model
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
 from genlab.track.folder import RunFolder
 from genlab.track.whole import whole
-from genlab.train.model import Model
 
 
 def write(model: Model, run: Path, out: Path) -> None:

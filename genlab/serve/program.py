@@ -9,9 +9,10 @@ from jaxtyping import Array, PyTree
 
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
-from genlab.methods.game import Encoding, Networks
+from genlab.methods.game import Encoding
+from genlab.model import Model
+from genlab.parts.types import Networks
 from genlab.train import paths
-from genlab.train.model import Model
 from genlab.train.state import select, stream
 
 PLATFORMS = ("cpu", "cuda", "tpu")  # one program holds the forms of all three

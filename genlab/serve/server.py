@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from genlab import methods
 from genlab.errors import Invalid, require
+from genlab.model import Model
 from genlab.serve import history
 from genlab.serve.explorer import Explorer, survey
 from genlab.track.folder import RunFolder
-from genlab.train.model import Model
 
 T = TypeVar("T")
 PAGE = Path(__file__).parent / "page"

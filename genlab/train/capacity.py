@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax.errors import TraceContextError
 
+from genlab.config.plain import flatten, from_dict, to_dict
+from genlab.config.sections import Config
 from genlab.data.feed import Batch, to_float
 from genlab.errors import Invalid
 from genlab.kernels.programs import subprograms
 from genlab.kernels.random import fold
 from genlab.nn.layers import AXIS
-from genlab.train.config import Config, flatten, from_dict, to_dict
 from genlab.train.state import Game, TrainState
 from genlab.train.step import DATA, LOSS, NETWORKS
 

@@ -14,9 +14,9 @@ import jax
 from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
+from genlab.config.sections import Config
 from genlab.errors import Invalid, Stopped
 from genlab.train import record
-from genlab.train.config import Config
 
 logger = logging.getLogger(__name__)
 

@@ -12,17 +12,18 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from genlab.config.plain import check_same, read, to_dict
+from genlab.config.sections import Config, resolved
 from genlab.data.feed import Feed, make_feed, mean_example
 from genlab.data.sources import load
 from genlab.data.splits import Dataset
 from genlab.errors import Stopped, require
-from genlab.methods.game import Metrics
+from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
 from genlab.train import capacity, spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, mend
-from genlab.train.config import Config, check_same, read, resolved, to_dict
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step

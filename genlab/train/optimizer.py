@@ -3,7 +3,8 @@
 import optax
 from jaxtyping import Array, Float, Int
 
-from genlab.methods.game import Optimizer, Player
+from genlab.methods.game import Player
+from genlab.parts.optimizer import Optimizer
 
 
 def schedule(config: Optimizer, iterations: int) -> optax.Schedule:

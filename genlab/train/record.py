@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from genlab.config.plain import difference, to_dict
+from genlab.config.sections import Config
 from genlab.errors import Invalid
-from genlab.train.config import Config, difference, to_dict
 
 Arrays = dict[str, np.ndarray]
 Record = dict[str, Any]  # plain JSON: "step", "config", "arrays" by path, and "digest" of these three

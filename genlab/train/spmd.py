@@ -3,8 +3,6 @@
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import numpy as np
@@ -12,23 +10,9 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
-from genlab.errors import Invalid, require
+from genlab.config.sections import Parallel
+from genlab.errors import Invalid
 from genlab.nn.layers import AXIS
-
-MOST = 1024  # devices of one process; a CPU that simulates more is busy with that alone
-
-
-@dataclass(frozen=True)
-class Parallel:
-    """Devices."""
-
-    mapper: Literal["pmap", "shard_map"] = "pmap"
-    """How the step is spread over the devices; both give the same numbers."""
-    devices: int = 0
-    """How many devices to use; 0 means all. On CPU more than there are can be simulated."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.devices <= MOST, "devices", self.devices, f"from 0 to {MOST}")
 
 
 def pick(config: Parallel, batch_size: int) -> list[jax.Device]:

@@ -12,9 +12,10 @@ from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
 from genlab.kernels.random import Keys, example_keys, fold
-from genlab.methods.game import Method, Networks, Player
-from genlab.methods.tally import TALLY, Tally
+from genlab.methods.game import Centred, Method, Player
 from genlab.nn.layers import AXIS, begin
+from genlab.parts.tally import TALLY, Tally
+from genlab.parts.types import Networks
 from genlab.train import optimizer, paths
 
 Weights = dict[str, PyTree]  # by network
@@ -118,12 +119,12 @@ class Game:
     @property
     def centred(self) -> bool:
         """Whether the start depends on the mean training example."""
-        return type(self.method).centre is not Method.centre
+        return isinstance(self.method, Centred)
 
     def init(self, mean: Float[Array, "*shape"] | None = None) -> TrainState:
         """The state before the first iteration, a function of the seed and of the mean training example, if given."""
         networks = self._fresh()
-        if mean is not None:
+        if mean is not None and isinstance(self.method, Centred):
             self.method.centre(networks, mean)
         params, stats = self.split(networks)
         states = {p.name: self.optimizers[p.name].init(self.moving(p, params)) for p in self.players}
@@ -139,7 +140,7 @@ class Game:
         """
 
         keys = example_keys(jax.random.key(0), jnp.arange(3))
-        for name in self.method.sloped:
+        for name in self.method.penalised:
             params, stats = ({name: weights[name]} for weights in (state.params, state.stats))
 
             def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:

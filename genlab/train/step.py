@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from genlab.config.sections import RAMP
 from genlab.data.feed import Feed
 from genlab.kernels.random import example_keys, fold
-from genlab.methods.game import Metrics, Networks, Player
-from genlab.methods.tally import TALLY
+from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
+from genlab.parts.tally import TALLY
+from genlab.parts.types import Metrics, Networks
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select, stream
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
-RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t): see `_average`
 DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from genlab.config.sections import Init
 from genlab.errors import Invalid
-from genlab.train.config import Init
-from genlab.train.model import load
 from genlab.train.paths import below, check, graft, leaves, prune
+from genlab.train.restore import restore
 from genlab.train.state import Game, TrainState, Weights, select
 
 
@@ -20,7 +20,7 @@ def start(game: Game, state: TrainState, init: Init) -> TrainState:
     """
     if init.run_dir is None:
         return state
-    source = load(init.run_dir, init.step).state
+    source = restore(init.run_dir, init.step).state
     averages = source.ema if init.ema else {"params": {}, "stats": {}}
     there = {"params": source.params | averages["params"], "stats": source.stats | averages["stats"]}
     parts = _parts(init, there, {"params": state.params, "stats": state.stats})

@@ -12,8 +12,9 @@ from genlab.data.feed import Batch, to_float, to_uint8
 from genlab.data.splits import Dataset, Split
 from genlab.kernels.random import example_keys
 from genlab.losses.divergence import sliced_wasserstein
-from genlab.methods.game import Encoding, Metrics
+from genlab.methods.game import Encoding
 from genlab.nn.layers import AXIS
+from genlab.parts.types import Metrics
 from genlab.track import grids
 from genlab.train.state import Game, TrainState, stream
 

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from genlab.train.model import Model
+from genlab.model import Model
 from genlab.train.state import Game
 
 STANDINS = (".datasets", ".models", ".transforms", ".transforms.functional")

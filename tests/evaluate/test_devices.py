@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import pytest
 
+from genlab.config.sections import Parallel
 from genlab.data.sources import load as load_data
 from genlab.evaluate.devices import over_rows
 from genlab.evaluate.judge import make_judge
 from genlab.evaluate.run import Subject, Wish, evaluate
+from genlab.model import load
 from genlab.nn.layers import AXIS
-from genlab.train.model import load
-from genlab.train.spmd import Parallel
 
 MAPPERS = "pmap", "shard_map"
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from genlab.config.sections import Parallel
 from genlab.data.config import Data
 from genlab.data.sources import load
 from genlab.data.splits import Dataset, Examples, InMemory
@@ -13,7 +14,6 @@ from genlab.errors import Invalid
 from genlab.evaluate import classifier, reference
 from genlab.evaluate.extractors import Pixels, extract
 from genlab.evaluate.weights import digest, read, write
-from genlab.train.spmd import Parallel
 
 
 def images(n, shape=(8, 8, 1), seed=0):

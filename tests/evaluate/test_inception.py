@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genlab.config.sections import Parallel
 from genlab.errors import Invalid
 from genlab.evaluate import extractors
 from genlab.evaluate.inception import load, resize
 from genlab.evaluate.weights import write
-from genlab.train.spmd import Parallel
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.methods.vae_gan import VAEGAN
 from genlab.methods.vamp import Vamp
+from genlab.model import Model
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
-from genlab.train.model import Model
 from genlab.train.state import Game
 
 

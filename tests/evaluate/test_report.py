@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genlab.config.plain import to_dict
 from genlab.data.config import Data
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
@@ -18,7 +19,6 @@ from genlab.evaluate.report import record, table
 from genlab.evaluate.run import Bench, Result, Subject, Wish, evaluate
 from genlab.evaluate.samples import Foreign
 from genlab.evaluate.subjects import subjects
-from genlab.train.config import to_dict
 from genlab.train.loop import train
 
 

@@ -14,8 +14,8 @@ from genlab.evaluate.smoothness import path_length
 from genlab.kernels.random import example_keys, fold, uniform
 from genlab.latent.paths import slerp
 from genlab.methods.wgan_gp import WGANGP
+from genlab.model import Model
 from genlab.nn.network import Net
-from genlab.train.model import Model
 from genlab.train.state import Game, stream
 
 

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
+from genlab import cli
 from genlab.errors import Invalid
 from genlab.evaluate.leaderboard import Row
 from genlab.evaluate.protocol import Stamp
 from genlab.evaluate.run import Result
 from genlab.evaluate.toys import markdown, toy
 from genlab.nn.network import Net
-from genlab.train import cli
 
 STAMP = Stamp("points", "train", "b90e9f2f341f", 2000, 2000, "coordinates")
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from genlab.train import cli
+from genlab import cli
 
 WRONG = {
     int: ["x", "", "nan", "1.5", "-7"],

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 import genlab
+from genlab import cli
+from genlab.config.plain import flatten, from_dict, read, to_dict
 from genlab.serve import history
 from genlab.track.folder import RunFolder
 from genlab.track.rows import rows
 from genlab.track.sinks import Jsonl
-from genlab.train import cli
-from genlab.train.config import flatten, from_dict, read, to_dict
 
 VALUES = [None, True, -7, 2.5, float("nan"), 2**100, "", "x", "12", [], [1], ["x"], {}, {"a": 1}, "\ud800", "a\nb"]
 

@@ -9,8 +9,8 @@ from flax import nnx
 
 from genlab.kernels.random import normal
 from genlab.methods.aae import AAE
-from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
+from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)
 METHOD = AAE(latent=2, encoder=SMALL, decoder=SMALL, discriminator=SMALL)

@@ -12,8 +12,8 @@ from flax import nnx
 from genlab.errors import Invalid
 from genlab.kernels.random import fold
 from genlab.methods.began import BEGAN, Judge
-from genlab.methods.game import Optimizer
 from genlab.nn.network import Net
+from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)
 METHOD = BEGAN(latent=2, code=1, generator=SMALL, discriminator=SMALL)

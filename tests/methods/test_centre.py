@@ -12,11 +12,11 @@ from genlab.data import load
 from genlab.data.feed import mean_example
 from genlab.methods.ae import AE
 from genlab.methods.dbn import DBN
-from genlab.methods.game import log_odds
 from genlab.methods.iwae import IWAE
 from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.nn.network import Net, decoder, last_bias
+from genlab.parts.pixels import log_odds
 from genlab.train.loop import prepare
 from genlab.train.state import Game
 

@@ -12,7 +12,7 @@ from genlab.kernels.annealing import log_mean
 from genlab.kernels.boltzmann import draw_hidden, draw_visible, free_energy, gibbs, log_pseudo_likelihood
 from genlab.kernels.random import fold
 from genlab.methods.dbn import DBN
-from genlab.methods.game import Optimizer
+from genlab.parts.optimizer import Optimizer
 
 IMAGE = (2, 2, 1)
 METHOD = DBN(latent=2, hidden=(3,), phase=2, optimizer=Optimizer("sgd", learning_rate=0.1))

@@ -8,9 +8,11 @@ from flax import nnx
 
 from genlab import methods
 from genlab.errors import Invalid
-from genlab.methods.game import Optimizer, batch_mean, squash
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
+from genlab.parts.metrics import batch_mean
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import squash
 
 CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae")
 CODED += ("vae", "iwae", "vamp", "ladder_vae", "vq_vae")

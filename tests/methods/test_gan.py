@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from genlab import cli
 from genlab.data.feed import Batch
 from genlab.errors import Invalid
 from genlab.kernels.penalty import Penalty, gradient_penalty
 from genlab.kernels.random import fold
 from genlab.losses.adversarial import LOSSES
-from genlab.methods.game import Optimizer
 from genlab.methods.gan import GAN
 from genlab.nn.network import Net
-from genlab.train import cli
+from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)
 METHOD = GAN(latent=2, generator=SMALL, discriminator=SMALL)
@@ -178,7 +178,7 @@ def test_a_penalty_adds_to_the_loss(evaluate, fresh, keys, where):
 
 def test_batch_norm_is_refused_under_a_penalty_only():
     norm = Net(norm="batch")
-    assert GAN(discriminator=norm).sloped == ()
+    assert GAN(discriminator=norm).penalised == ()
     with pytest.raises(Invalid, match="^discriminator.norm: 'batch' is not .*use layer or none$"):
         GAN(discriminator=norm, penalty=Penalty())
     with pytest.raises(Invalid, match="^penalty.share: 0.5 is not 1: dropout goes by an example's place"):

@@ -13,8 +13,8 @@ from genlab.errors import Invalid
 from genlab.kernels.annealing import log_mean
 from genlab.kernels.boltzmann import gibbs, log_pseudo_likelihood, score_matching
 from genlab.kernels.random import fold
-from genlab.methods.game import Optimizer
 from genlab.methods.rbm import PSEUDO, RBM
+from genlab.parts.optimizer import Optimizer
 from genlab.train.state import Game
 from genlab.train.validate import make_validation
 

@@ -12,15 +12,15 @@ import pytest
 from flax import nnx
 from scipy import integrate, stats
 
+from genlab import cli
 from genlab.data.feed import Batch
 from genlab.errors import Invalid
 from genlab.kernels.penalty import Penalty, coupled, gradient_penalty, histogram, interpolate, slopes
 from genlab.kernels.random import fold
-from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import AXIS, Dropout
 from genlab.nn.network import Net
-from genlab.train import cli
+from genlab.parts.optimizer import Optimizer
 from genlab.train.state import Game
 
 SMALL = Net(width=4, depth=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from genlab import cli
 from genlab.errors import Invalid
 from genlab.kernels import convolution
 from genlab.kernels.penalty import Penalty, gradient_penalty, slopes
@@ -19,7 +20,6 @@ from genlab.nn.initialisers import glorot, he
 from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, begin
 from genlab.nn.network import BACKBONES, Net, decoder, encoder, projector
 from genlab.nn.norms import LayerNorm
-from genlab.train import cli
 
 SMALL = {
     "mlp": Net("mlp", width=8),

@@ -5,9 +5,9 @@ import importlib.util
 import jax
 import pytest
 
+from genlab.config.plain import to_dict
 from genlab.track.folder import RunFolder, write_json
 from genlab.train.checkpoint import Checkpoints
-from genlab.train.config import to_dict
 from genlab.train.state import Game
 
 DIGITS = tuple("0123456789")

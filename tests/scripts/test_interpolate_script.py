@@ -6,8 +6,8 @@ from PIL import Image, ImageSequence
 
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
+from genlab.model import load
 from genlab.track.grids import tile
-from genlab.train.model import load
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from PIL import Image
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
 from genlab.evaluate.samples import read_npz
+from genlab.model import load
 from genlab.track.grids import tile
 from genlab.train import export
-from genlab.train.model import load
 
 
 @pytest.fixture

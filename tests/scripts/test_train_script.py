@@ -14,9 +14,9 @@ import jax
 import numpy as np
 import pytest
 
+from genlab import cli
 from genlab.errors import Invalid
-from genlab.train import cli
-from genlab.train.model import load
+from genlab.model import load
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
@@ -110,7 +110,7 @@ def test_the_terminal_shows_nothing_but_progress(tmp_path, environment):
 
 def test_training_does_not_import_tensorflow(environment):
     program = (
-        "import sys; from genlab.train import cli, loop, model; import genlab.data.sources; "
+        "import sys; from genlab import cli, model; from genlab.train import loop; import genlab.data.sources; "
         "sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], env=environment, timeout=120).returncode == 0

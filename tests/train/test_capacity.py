@@ -8,8 +8,9 @@ import jax
 import numpy as np
 import pytest
 
+from genlab import cli
 from genlab.errors import Invalid
-from genlab.train import capacity, cli
+from genlab.train import capacity
 from genlab.train.loop import train
 from genlab.train.state import Game
 

@@ -6,9 +6,10 @@ import math
 
 import pytest
 
+from genlab import cli
+from genlab.config.plain import check_same, from_dict, read, to_dict
+from genlab.config.sections import Train, resolved
 from genlab.errors import Invalid
-from genlab.train import cli
-from genlab.train.config import Train, check_same, from_dict, read, resolved, to_dict
 
 
 def test_every_preset_survives_json(preset):

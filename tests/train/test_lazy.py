@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 
+from genlab import cli
 from genlab.data.feed import make_feed
 from genlab.data.sources import load as load_data
 from genlab.kernels.penalty import Penalty
-from genlab.methods.tally import TALLY
-from genlab.train import cli, spmd
+from genlab.model import load
+from genlab.parts.tally import TALLY
+from genlab.train import spmd
 from genlab.train.loop import train
-from genlab.train.model import load
 from genlab.train.state import Game
 from genlab.train.step import indices, make_step
 from genlab.train.validate import held_out, make_validation

@@ -14,13 +14,14 @@ from flax import nnx
 from PIL import Image
 
 from genlab.errors import Invalid, Stopped
-from genlab.methods.game import Encoding, Optimizer
+from genlab.methods.game import Encoding
 from genlab.methods.wgan_gp import WGANGP
+from genlab.model import load
 from genlab.nn.network import Net
 from genlab.nn.norms import BatchNorm
+from genlab.parts.optimizer import Optimizer
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import Diverged, prepare, train
-from genlab.train.model import load
 
 
 def rows(run_dir):

@@ -18,8 +18,8 @@ from genlab.evaluate import inference
 from genlab.kernels.random import example_keys, fold, uniform
 from genlab.methods.game import Method, Player
 from genlab.methods.vae import VAE
+from genlab.model import CHUNK, FEW, Model
 from genlab.train.loop import train
-from genlab.train.model import CHUNK, FEW, Model
 from genlab.train.state import Game, stream
 
 SHAPE = (8, 8, 1)

@@ -10,7 +10,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.methods.began import BEGAN
-from genlab.methods.game import USUAL, Optimizer, Player
+from genlab.methods.game import Player
 from genlab.methods.gan import GAN
 from genlab.methods.iwae import IWAE
 from genlab.methods.vae_gan import VAEGAN
@@ -18,6 +18,7 @@ from genlab.methods.vq_vae import VQVAE
 from genlab.methods.wae import WAE
 from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
+from genlab.parts.optimizer import USUAL, Optimizer
 from genlab.train.optimizer import build, schedule
 
 NAMES = typing.get_args(typing.get_type_hints(Optimizer)["name"])

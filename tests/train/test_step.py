@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from genlab import cli
 from genlab.data.feed import make_feed
 from genlab.data.sources import load
 from genlab.kernels.random import example_keys, fold
-from genlab.methods.game import Optimizer
 from genlab.methods.wgan_gp import WGANGP
+from genlab.model import load as load_model
 from genlab.nn.layers import Dropout
 from genlab.nn.network import Net
-from genlab.train import cli, spmd
+from genlab.parts.optimizer import Optimizer
+from genlab.train import spmd
 from genlab.train.loop import train
-from genlab.train.model import load as load_model
 from genlab.train.state import Game
 from genlab.train.step import indices, make_step
 

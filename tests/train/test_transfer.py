@@ -10,13 +10,14 @@ import jax
 import numpy as np
 import pytest
 
+from genlab import cli
+from genlab.config.plain import check_same, from_dict, to_dict
+from genlab.config.sections import Init, resolved
 from genlab.errors import Invalid
-from genlab.methods.game import Optimizer
+from genlab.model import load
 from genlab.nn.network import Net
-from genlab.train import cli
-from genlab.train.config import Init, check_same, from_dict, resolved, to_dict
+from genlab.parts.optimizer import Optimizer
 from genlab.train.loop import train
-from genlab.train.model import load
 from genlab.train.paths import leaves
 from genlab.train.state import Game
 from genlab.train.transfer import start

@@ -10,14 +10,14 @@ import jax
 import numpy as np
 from flax import nnx
 
-from genlab.train.config import to_dict
-from genlab.train.model import load
+from genlab.config.plain import to_dict
+from genlab.model import load
 
 TRAIN = """
 import json, pathlib, sys
 from flax import nnx
 assert not nnx.set_graph_mode.current_value() and not nnx.set_graph_updates.current_value()
-from genlab.train.config import from_dict
+from genlab.config.plain import from_dict
 from genlab.train.loop import train
 for folder, config in json.load(sys.stdin).items():
     train(from_dict(config), pathlib.Path(folder))

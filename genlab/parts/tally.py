@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool
 
-from genlab.methods.game import Metrics
 from genlab.nn.layers import AXIS
+from genlab.parts.types import Metrics
 
 TALLY = "tally"  # its name among a game's networks
 

@@ -20,13 +20,14 @@ from typing import Annotated, Any, TypeVar
 import jax
 import tyro
 
+from genlab.config.plain import flatten, to_dict
+from genlab.config.sections import Config, resolved
 from genlab.errors import Invalid, Stopped, check_fields
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
-from genlab.train.config import Config, flatten, presets, resolved, to_dict
 
 T = TypeVar("T")
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 # in the package where it was installed from a wheel, beside it in a checkout
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
@@ -206,3 +207,8 @@ def describe(settings: Config) -> str:
     """The resolved configuration, one `section.field = value` to a line."""
     flat: dict[str, Any] = flatten(to_dict(resolved(settings)))
     return "\n".join(f"{name} = {value!r}" for name, value in flat.items())
+
+
+def presets(folder: Path) -> list[str]:
+    """Names of the presets in a folder of configurations."""
+    return sorted(path.stem for path in folder.glob("*.py"))

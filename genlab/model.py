@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from genlab.config.sections import Config
 from genlab.errors import Invalid, require
 from genlab.kernels.annealing import log_mean
 from genlab.kernels.random import Keys, example_keys, fold
-from genlab.methods.game import Encoding, Likelihood, Method, Networks, Unnormalised
-from genlab.methods.importance import bounds
-from genlab.track.folder import RunFolder
-from genlab.train import spmd
-from genlab.train.checkpoint import Checkpoints, abstract
-from genlab.train.config import Config, from_dict, read
+from genlab.losses.importance import bounds
+from genlab.methods.game import Encoding, Likelihood, Method, Unnormalised
+from genlab.parts.types import Networks
+from genlab.train.restore import restore
 from genlab.train.state import Game, TrainState, stream
 
 CHUNK = 256  # examples per call; samples always as many, so that one does not depend on how many are asked for
@@ -56,7 +55,7 @@ class Model:
     @property
     def gaussian(self) -> bool:
         """Whether latents are drawn from N(0, I)."""
-        return type(self.method).prior is Method.prior
+        return self.method.normal
 
     @property
     def conditional(self) -> bool:
@@ -124,9 +123,9 @@ class Model:
         `log_partition`.
         """
         require(k >= 1, "k", k, "at least 1")
-        rows = self._examples("log_likelihood", x, labels, Likelihood | Unnormalised)
+        rows = self._examples("log_likelihood", x, labels, Likelihood)
         method = self.method
-        of_bits = isinstance(method, Likelihood | Unnormalised) and method.observation == "bernoulli"
+        of_bits = isinstance(method, Likelihood) and method.observation == "bernoulli"
         if of_bits and not (np.abs(rows["x"]) == 1).all():
             raise Invalid(
                 "log_likelihood: x has grey levels, of which bernoulli is no likelihood; -1 and 1 are allowed"
@@ -218,9 +217,10 @@ def _reconstruct(method: Encoding, networks: Networks, given: dict, rows: dict) 
     return method.reconstruct(networks, rows["x"], rows.get("label"))
 
 
-def _bound(method: Likelihood | Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
+def _bound(method: Likelihood, networks: Networks, given: dict, rows: dict) -> Array:
     keys = fold(_keys(given, rows), 1)
-    return bounds(method, networks, rows["x"], keys, given["draws"], rows.get("label"))["bound"]
+    log_weight = partial(method.log_weight, networks, rows["x"], labels=rows.get("label"))
+    return bounds(log_weight, keys, given["draws"])["bound"]
 
 
 def _log_partition(method: Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
@@ -233,15 +233,5 @@ def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Mode
     Raises:
         Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
     """
-    folder = RunFolder.open(run_dir)
-    written = read(folder.config)
-    config, shape = from_dict(written["config"]), tuple(written["shape"])
-    game = Game(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
-    like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
-    with Checkpoints(folder.checkpoints, config) as checkpoints:
-        steps = checkpoints.steps
-        if not steps or (step is not None and step not in steps):
-            wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
-            raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
-        state = checkpoints.load(steps[-1] if step is None else step, like)
-    return Model(config, shape, game, state, ema, tuple(written["classes"]))
+    run = restore(run_dir, step)
+    return Model(run.config, run.game.shape, run.game, run.state, ema, run.classes)

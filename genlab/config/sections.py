@@ -1,0 +1,129 @@
+"""What a run is told: every section of its configuration, a frozen dataclass with its own checks."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from genlab.data.config import Data
+from genlab.errors import Seed, check_fields, require
+from genlab.methods.game import Method
+from genlab.parts.optimizer import Optimizer
+from genlab.track.config import Track
+
+RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t), unless it is a half-life: see `train.step`
+MOST = 1024  # devices of one process; a CPU that simulates more is busy with that alone
+
+
+@dataclass(frozen=True)
+class Train:
+    """The course of training."""
+
+    steps: int = 8000
+    """Iterations in all; one iteration is every player's turn, and so one generator update."""
+    seed: Seed = 0
+    """Everything random follows from it."""
+    ema: float = 0.999
+    """Decay of the averaged weights that are sampled from, per iteration; 0 samples from the last weights."""
+    ema_halflife: float = 0.0
+    """The same as the number of images, data.batch_size to an iteration, after which weights count half in the average,
+    at most a quarter of the images seen; above 0 it takes the place of train.ema."""
+    validate_every: int = 1000
+    """Iterations between validations."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
+        require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
+        require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
+
+    def averaging(self, batch_size: int) -> tuple[float, float]:
+        """The decay of the averaged weights per iteration, and how it begins: `train.step.make_step`'s ema and ramp.
+
+        Of a half-life, decays (1 + t) / (1 + 4 log 2 + t) early on are those of a quarter of the images seen.
+        """
+        if not self.ema_halflife:
+            return self.ema, RAMP
+        return 0.5 ** (batch_size / self.ema_halflife), 1 + 4 * math.log(2)
+
+
+@dataclass(frozen=True)
+class Init:
+    """Where the networks start, and which of them stay as they are."""
+
+    run_dir: str | None = None
+    """Run whose networks a new run starts with, in place of fresh ones (--init-from for short)."""
+    networks: tuple[str, ...] = ()
+    """What to take over, networks or paths in them; by default all networks that both methods have by the same name."""
+    step: int | None = None
+    """Which of its checkpoints; the newest by default."""
+    ema: bool = True
+    """Take averaged weights where it has them, else those of the last iteration."""
+    freeze: tuple[str, ...] = ()
+    """What is never moved: networks, as `encoder`, or paths in them, as `encoder/layers/layers/0`."""
+
+    def __post_init__(self) -> None:
+        for name in ("networks", "step"):
+            given = getattr(self, name)
+            require(not given or self.run_dir is not None, name, given, "possible without init.run_dir")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Checkpoints."""
+
+    every: int = 1000
+    """Iterations between checkpoints; each is preceded by a validation."""
+    keep: int = 2
+    """How many of the newest to keep, beside the best one."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, "every", self.every, "at least 1")
+        require(self.keep >= 1, "keep", self.keep, "at least 1")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Scores of samples while training."""
+
+    every: int = 0
+    """Iterations between scorings of samples against the validation split, by which the best checkpoint is then kept
+    (kernel distance of images, optimal transport of points); 0 keeps it by the method's own validation metric."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 0, "every", self.every, "at least 0")
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Devices."""
+
+    mapper: Literal["pmap", "shard_map"] = "pmap"
+    """How the step is spread over the devices; both give the same numbers."""
+    devices: int = 0
+    """How many devices to use; 0 means all. On CPU more than there are can be simulated."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.devices <= MOST, "devices", self.devices, f"from 0 to {MOST}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run does. Raises `Invalid` for a number that no computation can hold."""
+
+    method: Method
+    data: Data = field(default_factory=Data)
+    train: Train = field(default_factory=Train)
+    init: Init = field(default_factory=Init)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    track: Track = field(default_factory=Track)
+    parallel: Parallel = field(default_factory=Parallel)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def resolved(config: Config) -> Config:
+    """The configuration with the numbers that optimisers leave to their update rules."""
+    own: Any = {name: value.resolved() for name, value in vars(config.method).items() if isinstance(value, Optimizer)}
+    return replace(config, method=replace(config.method, **own))

@@ -1,0 +1,9 @@
+"""What losses are given and what they give."""
+
+from flax import nnx
+from jaxtyping import Array, Int, Shaped
+
+Networks = dict[str, nnx.Module]
+Metrics = dict[str, Shaped[Array, "*_"]]  # scalars, and shares of slopes between kernels.penalty.EDGES
+Turn = Int[Array, ""] | int | None  # a player's plays since training began; None outside training
+Labels = Int[Array, " b"] | None  # classes of examples, for methods that know them

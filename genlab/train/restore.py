@@ -1,0 +1,44 @@
+"""The state of a run from nothing but its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from genlab.config.plain import from_dict, read
+from genlab.config.sections import Config
+from genlab.errors import Invalid
+from genlab.track.folder import RunFolder
+from genlab.train import spmd
+from genlab.train.checkpoint import Checkpoints, abstract
+from genlab.train.state import Game, TrainState
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What a run folder says of itself, and one of its states."""
+
+    config: Config
+    classes: tuple[str, ...]  # names of the data's classes
+    game: Game
+    state: TrainState
+
+
+def restore(run_dir: str | Path, step: int | None = None) -> Restored:
+    """The run of `run_dir` at its newest checkpoint, or at `step`.
+
+    Raises:
+        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
+    """
+    folder = RunFolder.open(run_dir)
+    written = read(folder.config)
+    config = from_dict(written["config"])
+    game = Game(config.method, tuple(written["shape"]), config.train.seed, config.train.steps, config.init.freeze)
+    like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
+    with Checkpoints(folder.checkpoints, config) as checkpoints:
+        steps = checkpoints.steps
+        if not steps or (step is not None and step not in steps):
+            wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
+            raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
+        state = checkpoints.load(steps[-1] if step is None else step, like)
+    return Restored(config, tuple(written["classes"]), game, state)
