@@ -22,7 +22,7 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
         raise Invalid(f"{field}: {value!r} is not {allowed}")
 
 
-def at_least(settings: object, least: float, *names: str) -> None:
+def at_least(settings: object, least: int | float, *names: str) -> None:
     """Raise `Invalid` unless these fields of the settings are at least so large."""
     for name in names:
         require(getattr(settings, name) >= least, name, getattr(settings, name), f"at least {least}")
