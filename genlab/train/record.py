@@ -71,7 +71,7 @@ def digest(array: np.ndarray) -> str:
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     whole = len(data) // PAGE * PAGE
     sums = data[:whole].view(np.uint64).reshape(-1, PAGE // 8).sum(1)  # modulo 2^64
-    return f"{array.dtype}{list(array.shape)} {zlib.crc32(data[whole:], zlib.crc32(sums)):08x}"
+    return f"{array.dtype}{list(array.shape)} {zlib.crc32(data[whole:].data, zlib.crc32(sums)):08x}"
 
 
 def _digests(arrays: Arrays) -> dict[str, str]:
