@@ -293,13 +293,12 @@ for step in range(3, 3 + {rows}):
     tracker.scalars(step, {{"a": 1.0}})
 tracker.close()
 """
-    done, _, seconds = train(tmp_path, "offline", {}, begin=begin, end=end)
-    pid = int((tmp_path / "pid").read_text())
     try:
-        assert not running(pid)
+        done, _, seconds = train(tmp_path, "offline", {}, begin=begin, end=end)
+        assert not running((tmp_path / "pid").read_text())
     finally:
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("Weights & Biases stopped recording: ") and done.stderr.count("\n") == 1
     assert seconds < 30
