@@ -125,6 +125,7 @@ HOSTS = ["", " ", "nowhere.invalid", "192.0.2.1", "256.1.1.1", "::g", "[::1]", "
 
 @pytest.mark.parametrize("host", [*HOSTS, "a" * 300, "\u00e9" * 100, "a..b", "*"])
 def test_an_address_that_is_not_this_machines_is_refused_by_its_flag(host, answer, monkeypatch):
-    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)  # or what is accepted by mistake is served on
+    # or what is accepted by mistake is served on
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: [socket.close() for socket in sockets])
     message, _ = answer(lambda: serve(Starlette(), host, 0))
     assert message.startswith("host: ")
