@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
+import socket
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 import genlab
@@ -125,7 +125,10 @@ HOSTS = ["", " ", "nowhere.invalid", "192.0.2.1", "256.1.1.1", "::g", "[::1]", "
 
 @pytest.mark.parametrize("host", [*HOSTS, "a" * 300, "\u00e9" * 100, "a..b", "*"])
 def test_an_address_that_is_not_this_machines_is_refused_by_its_flag(host, answer, monkeypatch):
-    # or what is accepted by mistake is served on
-    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: [socket.close() for socket in sockets])
+    def taken(listening):
+        listening.close()
+        raise AssertionError("it is taken for one")
+
+    monkeypatch.setattr(socket.socket, "listen", taken)
     message, _ = answer(lambda: serve(Starlette(), host, 0))
     assert message.startswith("host: ")
