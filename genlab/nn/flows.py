@@ -9,7 +9,7 @@ from genlab.nn.initialisers import glorot, he
 
 Latents = Float[Array, "b latent"]
 Values = Float[Array, " b"]
-Mask = Bool[Array, "inputs outputs"]
+Mask = Bool[Array, "_ _"]  # of a kernel
 
 
 class _Conditioner(nnx.Module):

@@ -61,8 +61,8 @@ def standard(latent: int) -> Normal:
 class FullNormal(Distribution):
     """A Gaussian with any covariance L L^T, of which `root` is the lower triangular L, its diagonal above 0."""
 
-    mean: Float[Array, "b latent"]
-    root: Float[Array, "b latent latent"]
+    mean: Float[Array, "*b latent"]
+    root: Float[Array, "*b latent latent"]
 
     def draw(self, keys: Keys) -> Latents:
         return self.mean + jnp.einsum("bij,bj->bi", self.root, normal(keys, self.mean.shape[-1:]))

@@ -123,7 +123,7 @@ class Objective:
         z = q.draw(keys)
         scored = q if self.gradient == "plain" else jax.lax.stop_gradient(q)
 
-        def log_weights(z: Latents) -> Float[Array, "b k"]:
+        def log_weights(z: Float[Array, "kb latent"]) -> Float[Array, "b k"]:
             each = p.log_probability(z) + log_likelihood(z) - scored.log_probability(z)
             return each.reshape(-1, self.k)
 

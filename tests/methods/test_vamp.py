@@ -94,7 +94,7 @@ def test_pseudo_inputs_are_images():
 def test_what_cannot_work_is_refused():
     with pytest.raises(Invalid, match="^components: 0 is not at least 1$"):
         Prior("vamp", components=0)
-    with pytest.raises(Invalid, match="^encoder.dropout: 0.5 is not 0: "):
+    with pytest.raises(Invalid, match="^encoder.dropout: 0.5 is not 0, as a vamp prior"):
         VAE(prior=Prior("vamp"), encoder=Net(dropout=0.5))
     with pytest.raises(Invalid, match="^encoder.norm: 'batch' is not allowed"):
         VAE(prior=Prior("vamp"), encoder=Net(norm="batch"))

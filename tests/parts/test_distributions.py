@@ -54,11 +54,13 @@ def rows(n, *arrays):
 def test_densities_are_scipys():
     deviation = np.array([0.3, 1.0, 2.0], np.float32)
     normal = Normal(jnp.asarray(MEAN), 2 * jnp.log(deviation))
-    np.testing.assert_allclose(normal.log_probability(Z), stats.norm.logpdf(Z, MEAN, deviation).sum(1), rtol=1e-5)
+    np.testing.assert_allclose(
+        normal.log_probability(jnp.asarray(Z)), stats.norm.logpdf(Z, MEAN, deviation).sum(1), rtol=1e-5
+    )
     full = FullNormal(*rows(7, MEAN, ROOT))
     expected = stats.multivariate_normal.logpdf(Z, MEAN, ROOT.astype(float) @ ROOT.T)
-    np.testing.assert_allclose(full.log_probability(Z), expected, rtol=1e-5)
-    np.testing.assert_allclose(standard(3).log_probability(Z), stats.norm.logpdf(Z).sum(1), rtol=1e-6)
+    np.testing.assert_allclose(full.log_probability(jnp.asarray(Z)), expected, rtol=1e-5)
+    np.testing.assert_allclose(standard(3).log_probability(jnp.asarray(Z)), stats.norm.logpdf(Z).sum(1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -73,7 +75,7 @@ def test_a_mixture_is_the_weighted_sum_of_its_components(full):
         each = [stats.norm.logpdf(Z, m).sum(1) for m in means]
     mixture = Mixture(parts, jnp.asarray(logits))
     expected = special.logsumexp(np.array(each) + special.log_softmax(logits)[:, None], axis=0)
-    np.testing.assert_allclose(mixture.log_probability(Z), expected, rtol=1e-5)
+    np.testing.assert_allclose(mixture.log_probability(jnp.asarray(Z)), expected, rtol=1e-5)
     drawn = np.asarray(mixture.draw(keys()))
     weights, covariance = special.softmax(logits), ROOT @ ROOT.T if full else np.eye(3)
     np.testing.assert_allclose(drawn.mean(0), weights @ means, atol=0.06)  # 5 standard errors

@@ -47,7 +47,9 @@ def linear(kernel=None, log_variance=None):
     """x = W z + 0.5 noise with orthogonal columns of W, and by default its exact posterior."""
     w = np.array([[1.2, 0.4], [-0.3, 0.9]], np.float32)  # rows: latents; their product is 0
     inner = np.diag(w @ w.T) + 0.25
-    encoder = Affine(w.T / inner if kernel is None else kernel, np.log(0.25 / inner) if log_variance is None else log_variance)
+    encoder = Affine(
+        w.T / inner if kernel is None else kernel, np.log(0.25 / inner) if log_variance is None else log_variance
+    )
     return {"encoder": encoder, "decoder": Affine(w), "observation": Gaussian(0.5, False)}
 
 
@@ -76,14 +78,18 @@ def test_dreg_is_unbiased_and_stl_is_not(evaluate, keys):
     Standard errors of the plain gradient are below 0.01; the decoder's gradient is the same in all three.
     """
     networks, x = linear(0.4 * np.eye(2), np.array([0.5, 0.5])), np.repeat(examples(1), 20_000, axis=0)
-    seen = {g: evaluate(of("iwae", k=3, gradient=g).loss, networks, x, keys(len(x))).grads for g in ("plain", "dreg", "stl")}
+    seen = {
+        g: evaluate(of("iwae", k=3, gradient=g).loss, networks, x, keys(len(x))).grads for g in ("plain", "dreg", "stl")
+    }
     for part in ("kernel", "log_variance"):
         plain, dreg = (np.asarray(seen[g]["encoder"][part]) for g in ("plain", "dreg"))
         np.testing.assert_allclose(dreg, plain, atol=0.05)
     stl = np.asarray(seen["stl"]["encoder"]["log_variance"])
     assert abs(stl - np.asarray(seen["plain"]["encoder"]["log_variance"])).max() > 0.1
     for g in ("dreg", "stl"):
-        np.testing.assert_allclose(seen[g]["decoder"]["kernel"], seen["plain"]["decoder"]["kernel"], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(
+            seen[g]["decoder"]["kernel"], seen["plain"]["decoder"]["kernel"], rtol=1e-3, atol=1e-4
+        )
 
 
 def test_a_scaled_gradient():
@@ -138,7 +144,10 @@ def test_total_correlation_of_what_is_known():
 
 @pytest.mark.parametrize("name", ["mmd", "tc", "iwae"])
 def test_devices_agree(evaluate, fresh, keys, name):
-    one, two = (evaluate(of(name, beta=2.0 if name == "tc" else 1.0).loss, fresh(METHOD), examples(), keys(8), n) for n in (1, 2))
+    one, two = (
+        evaluate(of(name, beta=2.0 if name == "tc" else 1.0).loss, fresh(METHOD), examples(), keys(8), n)
+        for n in (1, 2)
+    )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, two)
 
 
@@ -171,7 +180,7 @@ def test_any_prior_meets_any_posterior_and_objective(evaluate, fresh, keys, comp
             np.testing.assert_allclose(seen.metrics["elbo"], weights.mean(), rtol=1e-4)
         drawn = compiled(lambda k, m=method, n=networks: m.draw_latents(n, k))(keys(8))
         assert drawn.shape == (8, 2) and np.isfinite(drawn).all()
-        assert (method.divergences(networks, x, keys(8)) is None) == (
+        assert (method.divergences(networks, jnp.asarray(x), keys(8)) is None) == (
             (prior.name, posterior.name) != ("normal", "diagonal")
         )
 
