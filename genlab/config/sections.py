@@ -7,6 +7,7 @@ from typing import Any, Literal
 from genlab.data.config import Data
 from genlab.errors import Seed, check_fields, require
 from genlab.methods.game import Method
+from genlab.parts.likelihood import OF_LEVELS
 from genlab.parts.optimizer import Optimizer
 from genlab.track.config import Track
 
@@ -121,6 +122,9 @@ class Config:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        levels = getattr(self.method, "observation", "") in OF_LEVELS
+        between = "possible with a likelihood of the 256 levels, between which it would put the pixels"
+        require(not (levels and self.data.dequantise), "data.dequantise", self.data.dequantise, between)
 
 
 def resolved(config: Config) -> Config:

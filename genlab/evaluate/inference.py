@@ -17,6 +17,7 @@ from genlab.kernels.random import Keys, example_keys
 from genlab.losses.importance import bounds
 from genlab.methods.game import Divergent, Encoding, ImportanceWeighted, Unnormalised
 from genlab.model import Model
+from genlab.parts.likelihood import OF_LEVELS
 from genlab.parts.types import Networks
 from genlab.train import spmd
 from genlab.train.state import stream
@@ -77,6 +78,8 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
     if method.observation == "bernoulli" and binarised(data, x) == "none":
         return constant | {"grey_cross_entropy": -elbo, "grey_cross_entropy_error": error}
     scores = constant | {"elbo": elbo, "log_likelihood": bound, "log_likelihood_error": bound_error}
+    if method.observation in OF_LEVELS:
+        return scores | {"bits_per_dimension": -bound / (math.prod(model.shape) * math.log(2))}
     return scores | ({"bits_per_dimension": bits_per_dimension(model.shape, bound)} if data.dequantise else {})
 
 

@@ -21,6 +21,7 @@ Kind = Literal["bernoulli", "continuous_bernoulli", "gaussian", "logistic", "log
 Data = Float[Array, "b *shape"]
 Outputs = Float[Array, "b ..."]  # of a decoder, per example of the shape that `Likelihood.outputs` says
 Values = Float[Array, " b"]
+OF_LEVELS = ("logistic", "logistic_mixture")  # probabilities of the levels of 8-bit images, no densities
 LEVEL = 2 / 255  # between two levels of 8-bit images in [-1, 1]
 
 

@@ -65,10 +65,10 @@ def named(state: PyTree) -> Arrays:
 def digest(array: np.ndarray, page: int = PAGE) -> str:
     """Type, shape and check sum of an array: against damage, not against forgery.
 
-    It is the CRC-32 of the sums of each page's 64-bit words, and of what is left after the last whole page, which is all
-    of it where pages have no bytes. Summing
-    takes a fifth of the time that the CRC of all bytes would. A single wrong bit always shows: it alters one sum by
-    2^k, and with it a run of up to 64 neighbouring bits, which no primitive polynomial of degree 32 divides.
+    It is the CRC-32 of the sums of each page's 64-bit words, and of what is left after the last whole page: all
+    of it where pages have no bytes. Summing takes a fifth of the time that the CRC of all bytes would. A single wrong
+    bit always shows: it alters one sum by 2^k, and with it a run of up to 64 neighbouring bits, which no primitive
+    polynomial of degree 32 divides.
     """
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     whole = len(data) // page * page if page else 0

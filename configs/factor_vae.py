@@ -1,0 +1,20 @@
+"""FactorVAE (Kim and Mnih 2018), on the bundled digits unless --data.name says otherwise.
+
+Command:   python scripts/train.py --config factor_vae
+Hardware:  two CPU cores
+"""
+
+from genlab.config.sections import Config, Train
+from genlab.methods.factor_vae import FactorVAE
+from genlab.nn.network import Net
+from genlab.parts.optimizer import Optimizer
+
+config = Config(
+    method=FactorVAE(
+        gamma=5.0,
+        optimizer=Optimizer(eps=1e-5),
+        discriminator=Net(depth=2, activation="leaky_relu"),
+        discriminator_optimizer=Optimizer(learning_rate=1e-4, b1=0.5, b2=0.9, eps=1e-5),
+    ),
+    train=Train(steps=5000),
+)
