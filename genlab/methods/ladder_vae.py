@@ -17,10 +17,10 @@ from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Player
 from genlab.methods.variational import Annealed, Probabilistic
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import Linear
-from genlab.nn.network import Net, encoder, finish
-from genlab.nn.norms import block, needs_bias
+from genlab.nn.builder import Builder
+from genlab.nn.net import Net
+from genlab.nn.network import encoder
+from genlab.nn.norms import needs_bias
 from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Latents = Float[Array, "b latent"]  # of all layers
@@ -69,10 +69,10 @@ class Ladder(nnx.Module):
 
     def __init__(self, net: Net, layers: tuple[int, ...], *, rngs: nnx.Rngs):
         ups: list[Callable] = [nnx.identity]
-        ups += [unshifted(encoder(net, (net.width,), net.width, rngs), net) for _ in layers[1:]]
-        self.ups = nnx.List([block(up, net, net.width, rngs, norm=net.norm) for up in ups])
-        heads = [Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers]
-        self.seen = nnx.List([finish(head, net, rngs) for head in heads])
+        ups += [encoder(net, (net.width,), net.width, rngs, bias=needs_bias(net.norm)) for _ in layers[1:]]
+        build = Builder(net, rngs)
+        self.ups = nnx.List([build.block(up, net.width) for up in ups])
+        self.seen = nnx.List([build.linear(net.width, 2 * size, gain=1) for size in layers])
         self.downs = nnx.List([encoder(net, (b,), 2 * a, rngs) for a, b in zip(layers[:-1], layers[1:], strict=True)])
 
     def up(self, features: Float[Array, "b features"]) -> list[Normal]:
@@ -86,13 +86,6 @@ class Ladder(nnx.Module):
     def down(self, layer: int, above: Part) -> Normal:
         """p(z | the layer above)."""
         return gaussian_of(self.downs[layer](above))
-
-
-def unshifted(network: nnx.Module, net: Net) -> nnx.Module:
-    """The network, its output without a bias where the norm of `net` comes next and takes it out."""
-    *_, output = (layer for _, layer in nnx.iter_modules(network) if isinstance(layer, Linear))
-    output.bias = output.bias if needs_bias(net.norm) else None
-    return network
 
 
 def gaussian_of(parameters: Part) -> Normal:
@@ -130,8 +123,8 @@ class LadderVAE(Probabilistic, Annealed):
         require(self.between.backbone == "mlp", "between.backbone", self.between.backbone, "mlp")
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        core = self.core(shape, self.between.width, self.layers[0], rngs)
-        unshifted(core["encoder"], self.between)
+        bias = needs_bias(self.between.norm)  # of the encoder's features, which that norm reads
+        core = self.core(shape, self.between.width, self.layers[0], rngs, bias=bias)
         return core | {"ladder": Ladder(self.between, self.layers, rngs=rngs)}
 
     def players(self) -> tuple[Player, ...]:

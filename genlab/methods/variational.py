@@ -106,12 +106,15 @@ class Probabilistic(Coder):
     def observation(self) -> str:
         return self.likelihood
 
-    def core(self, shape: tuple[int, ...], features: int, code: int, rngs: nnx.Rngs) -> Networks:
-        """An encoder to so many features, a decoder of so many latents, and what the decoder's outputs mean."""
+    def core(self, shape: tuple[int, ...], features: int, code: int, rngs: nnx.Rngs, *, bias: bool = True) -> Networks:
+        """An encoder to so many features, a decoder of so many latents, and what the decoder's outputs mean.
+
+        `bias` is whether the encoder's output layer has one.
+        """
         bits = self.likelihood == "bernoulli"
         require(len(shape) == 3 or not bits, "method.likelihood", self.likelihood, "for points: use gaussian")
         return {
-            "encoder": encoder(self.encoder, shape, features, rngs, self.classes),
+            "encoder": encoder(self.encoder, shape, features, rngs, self.classes, bias=bias),
             "decoder": decoder(self.decoder, code, shape, rngs, self.classes),
             "observation": Bernoulli() if bits else Gaussian(self.scale, self.learn_scale),
         }
