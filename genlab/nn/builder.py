@@ -44,7 +44,7 @@ class Builder:
         return ConvTranspose(c_in, c_out, kernel, stride, bias=bias, **self._options)
 
     def resample(self, c_in: int, c_out: int, side: Side, *, bias: bool) -> Resample:
-        """(b, h, w, c_in) -> (b, h2, w2, c_out) by a 3x3 convolution that keeps, halves or doubles the side."""
+        """(b, h, w, c_in) -> (b, h2, w2, c_out); `side` is whether it keeps, halves or doubles the side."""
         return Resample(c_in, c_out, side, bias=bias, **self._options)
 
     def output(self, n_in: int, n_out: int) -> Linear | Projection:

@@ -42,8 +42,8 @@ def encoder(
     _check(net, shape, "encoder")
     flat = net.backbone == "mlp"
     *sides, channels = (math.prod(shape),) if flat else shape
-    build = Builder(net, rngs, output_bias=bias)
-    network = BACKBONES[net.backbone].Encoder(build, (*sides, channels + classes), features)
+    make, build = BACKBONES[net.backbone].Encoder, Builder(net, rngs, output_bias=bias)
+    network = make(build, (*sides, channels + classes), features)
     return ConditionalNetwork(network, classes, flat=flat) if classes else network
 
 
