@@ -100,15 +100,11 @@ class ClassBatchNorm(nnx.BatchNorm, TakesLabels):
         self, x: Float[Array, "b *shape"], labels: Labels = None
     ) -> Float[Array, "b *shape"]:
         wide = super().__call__(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
-        scale, shift = (
-            _rows(t[...], labels).reshape(len(x), *(1,) * (x.ndim - 2), -1) for t in (self.scales, self.shifts)
-        )
-        return (scale * wide + shift).astype(x.dtype)
-
-
-def _rows(table: Float[Array, "classes n"], labels: Labels) -> Float[Array, "b n"]:
-    """The row of each example's class; a product with one-hot labels, whose gradient adds up in one order."""
-    return jnp.matmul(one_hot(labels, len(table), table.dtype), table, precision="highest")
+        rows = one_hot(labels, len(self.scales[...]), wide.dtype)
+        # as a product the gradient of a class's row adds up in one order
+        scale, shift = (jnp.matmul(rows, t[...], precision="highest") for t in (self.scales, self.shifts))
+        shape = (len(x), *(1,) * (x.ndim - 2), -1)
+        return (scale.reshape(shape) * wide + shift.reshape(shape)).astype(x.dtype)
 
 
 class Projection(TakesLabels):
