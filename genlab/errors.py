@@ -22,6 +22,12 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
         raise Invalid(f"{field}: {value!r} is not {allowed}")
 
 
+def at_least(settings: object, least: int | float, *names: str) -> None:
+    """Raise `Invalid` unless these fields of the settings are at least so large."""
+    for name in names:
+        require(getattr(settings, name) >= least, name, getattr(settings, name), f"at least {least}")
+
+
 @dataclass(frozen=True)
 class Within:
     """Of an annotated number: what `check_fields` allows, both ends included, in place of what it allows any."""

@@ -43,7 +43,7 @@ class Autoencoder(Coder):
 
     normal = True
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))
 
     def decode(
@@ -126,5 +126,5 @@ class Coded(Deterministic):
         cast(Codes, networks["codes"]).update(z)
         return z
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return networks["codes"](normal(keys, (self.latent,)))

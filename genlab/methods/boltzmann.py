@@ -126,7 +126,7 @@ class Boltzmann(Encoding):
         model = machine(networks, self.names[0])
         model.visible[...] = (log_odds(mean) if model.scale is None else mean).reshape(-1)
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Hidden units of the topmost machine after `gibbs` steps, one chain per key."""
         energy = machine(networks, self.top).energy
         start = draw_visible(energy, jnp.zeros((len(keys), self.latent)), fold(keys, 0))
@@ -136,7 +136,7 @@ class Boltzmann(Encoding):
     def log_partition(self, networks: Networks, keys: Keys) -> Float[Array, " runs"]:
         """See `Unnormalised`; the keys of a call share the base that their annealed runs start from."""
         energy = machine(networks, self.top).energy
-        base = annealing.base_rates(energy, visible_mean(energy, self.prior(networks, fold(keys, 0))))
+        base = annealing.base_rates(energy, visible_mean(energy, self.draw_latents(networks, fold(keys, 0))))
         return annealing.log_partition(energy, base, fold(keys, 1), self.temperatures)
 
     def unlikely(self, energy: Energy, v: Visible, keys: Keys, turn: Turn) -> Float[Array, ""]:

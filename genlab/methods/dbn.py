@@ -185,7 +185,7 @@ class DBN(Boltzmann):
 
     def sample(self, networks: Networks, keys: Keys, labels: Labels = None) -> Float[Array, "b *shape"]:
         """Bits drawn downwards from the topmost machine, and the means of the visible units given those above them."""
-        h = draw_visible(machine(networks, self.top).energy, self.prior(networks, fold(keys, 0)), fold(keys, 1))
+        h = draw_visible(machine(networks, self.top).energy, self.draw_latents(networks, fold(keys, 0)), fold(keys, 1))
         above = self.fall(networks, h, fold(keys, 2))[1]
         return machine(networks, self.names[0]).data(visible_mean(self.down(networks, 0), above))
 

@@ -45,6 +45,6 @@ class WAE(Deterministic):
         """Algorithm 2, on the batch of all devices: the estimate compares all of its codes with each other."""
         z = self.encode(networks, batch.x)
         loss, metrics = error(batch.x, self.decode(networks, z))
-        codes, prior = jax.lax.all_gather((z, self.prior(networks, keys)), AXIS, tiled=True)
+        codes, prior = jax.lax.all_gather((z, self.draw_latents(networks, keys)), AXIS, tiled=True)
         discrepancy = mmd(codes, prior, 1.0)
         return loss + self.weight * discrepancy, metrics | {"mmd": discrepancy}
