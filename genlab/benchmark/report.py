@@ -14,7 +14,7 @@ from tqdm import tqdm
 from genlab.benchmark.peers import runs
 from genlab.benchmark.side import Side, Worker
 from genlab.benchmark.workloads import Workload, find
-from genlab.nn.network import Compute
+from genlab.nn.net import Compute
 
 Row = dict[str, Any]
 COLUMNS = ["workload", "batch", "side", "update", "in a loop", "iteration", "ratio", "images/s", "memory"]

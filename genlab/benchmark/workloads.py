@@ -7,7 +7,7 @@ from genlab.errors import require
 from genlab.methods.game import Method
 from genlab.methods.vae import VAE
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Compute, Net
+from genlab.nn.net import Compute, Net
 from genlab.parts.optimizer import Optimizer
 
 IMAGES = 4096  # random ones, in the device's memory

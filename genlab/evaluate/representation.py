@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from genlab.errors import Invalid, require
@@ -12,7 +11,7 @@ from genlab.evaluate.inference import Labels, of_examples
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding
 from genlab.model import Model
-from genlab.nn.conditional import LAST, Informed, exchange, is_output
+from genlab.nn.conditional import ConditionalNetwork, Network
 from genlab.parts.types import Networks
 
 K = 5  # neighbours that vote
@@ -32,15 +31,15 @@ def features(model: Model, x: np.ndarray, labels: Labels = None) -> Float[np.nda
 
 def _latents(method: Encoding) -> Callable:
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
-        _check_untold(networks.get("encoder"))
+        _check_unlabelled(networks.get("encoder"))
         return method.encode(networks, x, labels)
 
     return look
 
 
-def _check_untold(network: Any) -> None:
-    told = isinstance(network, Informed) and network.classes > 0
-    require(not told, "metrics", "representation", "possible of a network that is told the labels, leave it out")
+def _check_unlabelled(network: Any) -> None:
+    labelled = isinstance(network, ConditionalNetwork) and network.appended > 0
+    require(not labelled, "metrics", "representation", "possible of a network that is told the labels, leave it out")
 
 
 def _before_output(model: Model) -> Callable:
@@ -48,15 +47,12 @@ def _before_output(model: Model) -> Callable:
     if name is None:
         raise Invalid(f"metrics: representation; {type(model.game.method).__name__} has no features, leave it out")
 
-    sizes = {1, 1 + model.method.classes}  # of an output, a value alone or with the logits of classes
-
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         network = networks[name]
-        _check_untold(network)
-        if not exchange(network, lambda part: is_output(part, sizes), lambda part: nnx.identity, LAST):
+        _check_unlabelled(network)
+        if not isinstance(network, Network | ConditionalNetwork):
             raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
-        seen: Any = network(x, labels)
-        return seen.reshape(len(x), -1)
+        return network.before_output(x, labels)
 
     return look
 

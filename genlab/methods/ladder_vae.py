@@ -16,10 +16,10 @@ from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Encoding, Player
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import Linear
-from genlab.nn.network import Net, decoder, encoder, finish
-from genlab.nn.norms import block, needs_bias
+from genlab.nn.builder import Builder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
+from genlab.nn.norms import needs_bias
 from genlab.parts.latent_model import centre, draw, log_likelihood, observation
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.objective import Objective, evidence
@@ -72,10 +72,10 @@ class Ladder(nnx.Module):
 
     def __init__(self, net: Net, layers: tuple[int, ...], *, rngs: nnx.Rngs):
         ups: list[Callable] = [nnx.identity]
-        ups += [unshifted(encoder(net, (net.width,), net.width, rngs), net) for _ in layers[1:]]
-        self.ups = nnx.List([block(up, net, net.width, rngs, norm=net.norm) for up in ups])
-        heads = [Linear(net.width, 2 * size, init=glorot, rngs=rngs) for size in layers]
-        self.seen = nnx.List([finish(head, net, rngs) for head in heads])
+        ups += [encoder(net, (net.width,), net.width, rngs, bias=needs_bias(net.norm)) for _ in layers[1:]]
+        build = Builder(net, rngs)
+        self.ups = nnx.List([build.block(up, net.width) for up in ups])
+        self.seen = nnx.List([build.linear(net.width, 2 * size, gain=1) for size in layers])
         self.downs = nnx.List([encoder(net, (b,), 2 * a, rngs) for a, b in zip(layers[:-1], layers[1:], strict=True)])
 
     def up(self, features: Float[Array, "b features"]) -> list[Normal]:
@@ -89,13 +89,6 @@ class Ladder(nnx.Module):
     def down(self, layer: int, above: Part) -> Normal:
         """p(z | the layer above)."""
         return gaussian_of(self.downs[layer](above))
-
-
-def unshifted(network: nnx.Module, net: Net) -> nnx.Module:
-    """The network, its output without a bias where the norm of `net` comes next and takes it out."""
-    *_, output = (layer for _, layer in nnx.iter_modules(network) if isinstance(layer, Linear))
-    output.bias = output.bias if needs_bias(net.norm) else None
-    return network
 
 
 def gaussian_of(parameters: Part) -> Normal:
@@ -150,9 +143,9 @@ class LadderVAE(Encoding):
         return self.likelihood.name
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        features = encoder(self.encoder, shape, self.between.width, rngs)
+        bias = needs_bias(self.between.norm)  # of the encoder's features, which that norm reads
         return {
-            "encoder": unshifted(features, self.between),
+            "encoder": encoder(self.encoder, shape, self.between.width, rngs, bias=bias),
             "decoder": decoder(self.decoder, self.layers[0], self.likelihood.outputs(shape), rngs),
             "observation": self.likelihood.network(shape),
             "ladder": Ladder(self.between, self.layers, rngs=rngs),

@@ -15,9 +15,9 @@ from genlab.losses.adversarial import non_saturating_discriminator, non_saturati
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Encoding, Player
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import ACTIVATIONS, Linear
-from genlab.nn.network import Net, decoder, encoder, finish
+from genlab.nn.builder import Builder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.distributions import Normal
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
@@ -33,8 +33,9 @@ class Discriminator(nnx.Module):
 
     def __init__(self, net: Net, shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
         self.trunk = encoder(net, shape, features, rngs)
-        self.activation = ACTIVATIONS[net.activation]
-        self.output = finish(Linear(features, 1, init=glorot, rngs=rngs), net, rngs)
+        build = Builder(net, rngs)
+        self.activation = build.activation
+        self.output = build.linear(features, 1, gain=1)
 
     def __call__(self, x: Data) -> tuple[Float[Array, "b features"], Float[Array, " b"]]:
         """Features and logits."""

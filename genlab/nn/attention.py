@@ -1,18 +1,13 @@
 """Self-attention between the places of a feature map: Zhang et al. (2019), SAGAN."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import Conv
-
-if TYPE_CHECKING:
-    from genlab.nn.network import Net
-
-Maps = Float[Array, "b h w c"]
+from genlab.nn.layers import Conv, Maps
 
 
 class SelfAttention(nnx.Module):
@@ -20,12 +15,13 @@ class SelfAttention(nnx.Module):
 
     Queries and keys have 1/8 of the channels, values half of them, as in the official code, which also halves the side
     of keys and values by maxima; so here, where it is even. gamma starts at 0, and the block as the identity.
+    `options` are those of its linear layers, see `Affine`.
     """
 
-    def __init__(self, channels: int, *, rngs: nnx.Rngs):
+    def __init__(self, channels: int, **options: Any):
         few, half = max(1, channels // 8), max(1, channels // 2)
         self.query, self.key, self.value, self.output = (
-            Conv(a, b, 1, gain=1, bias=False, rngs=rngs)
+            Conv(a, b, 1, gain=1, bias=False, **options)
             for a, b in ((channels, few), (channels, few), (channels, half), (half, channels))
         )
         self.gamma = nnx.Param(jnp.zeros(()))
@@ -49,8 +45,3 @@ def _pooled(x: Maps) -> Float[Array, "b h2 w2 c"]:
     """The maxima of 2x2 blocks, if the side is even."""
     b, h, w, c = x.shape
     return x if h % 2 else x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
-
-
-def attention(net: "Net", side: int, channels: int, rngs: nnx.Rngs) -> list[nnx.Module]:
-    """The attention that follows a map of this side: one block where the network is to have it, else none."""
-    return [SelfAttention(channels, rngs=rngs)] if net.attention == side else []

@@ -1,17 +1,14 @@
 """DCGAN (Radford et al. 2016) as in the official WGAN-GP code: 5x5 kernels of stride 2, down to about 4x4."""
 
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Callable
 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.attention import attention
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import Conv, ConvTranspose, Linear, Network
-from genlab.nn.norms import block, needs_bias
-
-if TYPE_CHECKING:
-    from genlab.nn.network import Net
+from genlab.nn.builder import Builder
+from genlab.nn.conditional import Labels, Network, Sequential, call
+from genlab.nn.layers import ConvTranspose, Maps
 
 KERNEL, STRIDE = 5, 2
 
@@ -32,51 +29,52 @@ def maps(size: int) -> dict[str, list[int]]:
 class Encoder(Network):
     """(b, s, s, c) -> (b, features). No normalisation before the first activation, as in DCGAN."""
 
-    def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
-        super().__init__(net.compute)
+    def __init__(self, build: Builder, shape: tuple[int, ...], features: int):
+        super().__init__(build.net.compute)
         sizes = sides(shape[0])[1:]
-        channels = [shape[2]] + [net.width * 2**i for i in range(len(sizes))]
-        layers: list[nnx.Module] = []
-        for i, (side, a, b) in enumerate(zip(sizes, channels[:-1], channels[1:], strict=True)):
-            norm = net.norm if i else "none"
-            conv = Conv(a, b, KERNEL, STRIDE, bias=needs_bias(norm), rngs=rngs)
-            layers += [block(conv, net, b, rngs, norm=norm), *attention(net, side, b, rngs)]
-        self.convolutions = nnx.Sequential(*layers)
-        self.output = Linear(sizes[-1] ** 2 * channels[-1], features, init=glorot, rngs=rngs)
+        channels = [shape[2]] + [build.net.width * 2**i for i in range(len(sizes))]
+        layers: list[Callable] = []
+        for i, (side, (a, b)) in enumerate(zip(sizes, itertools.pairwise(channels), strict=True)):
+            conv = build.conv(a, b, KERNEL, STRIDE, bias=i == 0 or build.needs_bias())
+            layers += [build.block(conv, b, normed=i > 0), *build.attention(side, b)]
+        self.convolutions = Sequential(*layers)
+        self.output = build.output(sizes[-1] ** 2 * channels[-1], features)
 
-    def forward(self, x: Float[Array, "b h w c"]) -> Float[Array, "b features"]:
-        return self.output(self.convolutions(x).reshape(len(x), -1))
+    def features(self, x: Maps, labels: Labels) -> Float[Array, "b d"]:
+        return self.convolutions(x, labels).reshape(len(x), -1)
+
+    def forward(self, x: Maps, labels: Labels) -> Float[Array, "b features"]:
+        return call(self.output, self.features(x, labels), labels)
 
 
 class Upsample(nnx.Module):
     """Doubles the side by a transposed convolution, then crops to `side`, which is odd on the way to 28 pixels."""
 
-    def __init__(self, c_in: int, c_out: int, side: int, *, bias: bool = True, rngs: nnx.Rngs):
-        self.conv = ConvTranspose(c_in, c_out, KERNEL, STRIDE, bias=bias, rngs=rngs)
-        self.side = side
+    def __init__(self, conv: ConvTranspose, side: int):
+        self.conv, self.side = conv, side
 
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c2"]:
+    def __call__(self, x: Maps) -> Float[Array, "b h2 w2 c2"]:
         return self.conv(x)[:, : self.side, : self.side]
 
 
 class Decoder(Network):
     """(b, latent) -> (b, s, s, c), the mirror of the encoder."""
 
-    def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
-        super().__init__(net.compute)
+    def __init__(self, build: Builder, latent: int, shape: tuple[int, ...]):
+        super().__init__(build.net.compute)
         *finer, side = sides(shape[0])
-        channels = [net.width * 2**i for i in range(len(finer))]
+        channels = [build.net.width * 2**i for i in range(len(finer))]
         self.seed = (side, side, channels[-1])
-        self.input = Linear(latent, side**2 * channels[-1], init=glorot, rngs=rngs)
-        self.first = block(nnx.identity, net, channels[-1], rngs, norm=net.norm)
-        layers = attention(net, side, channels[-1], rngs)
+        self.input = build.linear(latent, side**2 * channels[-1], gain=1)
+        self.first = build.block(nnx.identity, channels[-1])
+        layers = build.attention(side, channels[-1])
         for i in reversed(range(1, len(finer))):
-            bias = needs_bias(net.norm)
-            upsample = Upsample(channels[i], channels[i - 1], finer[i], bias=bias, rngs=rngs)
-            doubled = block(upsample, net, channels[i - 1], rngs, norm=net.norm)
-            layers += [doubled, *attention(net, finer[i], channels[i - 1], rngs)]
-        self.blocks = nnx.Sequential(*layers)
-        self.output = Upsample(channels[0], shape[2], finer[0], rngs=rngs)
+            conv = build.conv_transpose(channels[i], channels[i - 1], KERNEL, STRIDE, bias=build.needs_bias())
+            doubled = build.block(Upsample(conv, finer[i]), channels[i - 1])
+            layers += [doubled, *build.attention(finer[i], channels[i - 1])]
+        self.blocks = Sequential(*layers)
+        self.output = Upsample(build.conv_transpose(channels[0], shape[2], KERNEL, STRIDE), finer[0])
 
-    def forward(self, z: Float[Array, "b latent"]) -> Float[Array, "b h w c"]:
-        return self.output(self.blocks(self.first(self.input(z).reshape(len(z), *self.seed))))
+    def forward(self, z: Float[Array, "b latent"], labels: Labels) -> Maps:
+        first = self.first(self.input(z).reshape(len(z), *self.seed), labels)
+        return self.output(self.blocks(first, labels))

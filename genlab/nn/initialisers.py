@@ -32,14 +32,16 @@ def scaled_uniform(fan_in: int | float, fan_out: int | float, gain: int | float 
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -limit, limit)
 
 
-def initialiser(name: str, fans: Fans, outputs_axis: int) -> nnx.Initializer:
-    """The initialiser of this name, for a kernel whose outputs are along this axis.
+def initialiser(name: str, official: nnx.Initializer, fans: Fans, outputs_axis: int) -> nnx.Initializer:
+    """The initialiser of this name, for a kernel whose outputs are along this axis and whose official one is given.
 
     glorot: uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010, eq. 16); he: normal, variance 2 / fan_in
     (He et al. 2015, eq. 10); orthogonal: the matrix (outputs, all else) has orthonormal rows, or columns where it
     has more rows (Saxe et al. 2014).
     """
     match name:
+        case "official":
+            return official
         case "glorot":
             return scaled_uniform(fans.inputs, fans.outputs, gain=1)
         case "he":

@@ -1,71 +1,18 @@
-"""What a network is made of, and the two ways to use it: as an encoder and as a decoder."""
+"""The ways to use a `Net`: as an encoder, as a decoder, as a projection discriminator."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 from flax import nnx
 
 from genlab.errors import require
 from genlab.nn import dcgan, densenet, mlp, resnet
-from genlab.nn.conditional import (
-    ALL,
-    ALL_BUT_LAST,
-    LAST,
-    ClassBatchNorm,
-    Informed,
-    Projection,
-    exchange,
-    is_batch_norm,
-    is_output,
-)
-from genlab.nn.layers import Affine, Linear
+from genlab.nn.builder import Builder
+from genlab.nn.conditional import ConditionalNetwork, Network
+from genlab.nn.layers import Affine
+from genlab.nn.net import Net
 
-Compute = Literal["float32", "bfloat16"]
-DEPTH = 100  # layers, which are built one by one, and compiled so
 BACKBONES = {"mlp": mlp, "dcgan": dcgan, "resnet": resnet, "densenet": densenet}
-
-
-@dataclass(frozen=True)
-class Net:
-    """The make of one network."""
-
-    backbone: Literal["mlp", "dcgan", "resnet", "densenet"] = "mlp"
-    """mlp (images and points), dcgan (5x5 convolutions of stride 2, images of 8 to 64 pixels), resnet (the WGAN-GP
-    paper's residual blocks, images of 8 to 64 pixels, even) or densenet (densely connected blocks, the same images)."""
-    width: int = 256
-    """Hidden units of an mlp, channels of a resnet, channels of a dcgan at its finest side, doubled at each halving;
-    channels that each layer of a densenet adds (its growth rate, in the paper 12 to 40)."""
-    depth: int = 3
-    """Hidden layers of an mlp, layers of each of a densenet's blocks; the depth of the others follows from the image
-    size."""
-    norm: Literal["none", "batch", "layer", "instance"] = "none"
-    """Normalisation of the hidden layers."""
-    spectral: bool = False
-    """Whether all weights are divided by their spectral norm, whatever else normalises the hidden layers."""
-    attention: int = 0
-    """Side of the feature map that a self-attention block follows; 0 is none."""
-    activation: Literal["relu", "leaky_relu", "elu", "silu", "gelu", "tanh"] = "relu"
-    """Activation of the hidden layers."""
-    pool: Literal["mean", "sum"] = "mean"
-    """How a resnet or densenet that encodes goes from its last maps to one number per channel: their mean, as in
-    Gulrajani et al. (2017), or their sum, as in Miyato et al. (2018) and Miyato and Koyama (2018), whose spectral norm
-    leaves no layer to make up for the factor. An mlp and a dcgan, and all decoders, have nothing to pool."""
-    dropout: float = 0.0
-    """Share of the hidden units that are zeroed after an activation, in training."""
-    init: Literal["official", "glorot", "he", "orthogonal"] = "official"
-    """Initial weights: those of the official WGAN-GP code, or one scheme for all layers."""
-    compute: Compute = "float32"
-    """Type of the network's arithmetic; parameters, statistics, losses and penalties are float32 with either."""
-
-    def __post_init__(self) -> None:
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(1 <= self.depth <= DEPTH, "depth", self.depth, f"from 1 to {DEPTH}")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "in [0, 1)")
-        if self.backbone == "mlp":
-            maps = "allowed in an mlp, which has no feature maps"
-            require(self.norm != "instance", "norm", self.norm, f"{maps} to normalise; use layer or batch")
-            require(not self.attention, "attention", self.attention, f"{maps} to attend to; use another backbone")
 
 
 def _check(net: Net, shape: tuple[int, ...], role: Literal["encoder", "decoder"]) -> None:
@@ -81,69 +28,54 @@ def _check(net: Net, shape: tuple[int, ...], role: Literal["encoder", "decoder"]
     require(net.attention in (0, *sides), "attention", net.attention, listed)
 
 
-def finish(network: nnx.Module, net: Net, rngs: nnx.Rngs) -> nnx.Module:
-    """The network, or a layer beside one, with what all linear layers share: another initialiser, spectral norm."""
-    for _, layer in nnx.iter_modules(network):
-        if isinstance(layer, Affine):
-            if net.init != "official":
-                layer.initialise(net.init, rngs)
-            if net.spectral:
-                layer.normalise(rngs)
-    return network
-
-
-def encoder(net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs, classes: int = 0) -> nnx.Module:
+def encoder(
+    net: Net, shape: tuple[int, ...], features: int, rngs: nnx.Rngs, classes: int = 0, *, bias: bool = True
+) -> Network | ConditionalNetwork:
     """A module (b, *shape) -> (b, features), linear at the output: encoders, discriminators, critics.
 
-    With classes it takes labels as well, which an mlp sees as one-hot beside its input and others as planes of it.
+    With classes it needs labels as well, which an mlp sees as one-hot behind its input and others as planes of it.
+    `bias` is whether the output layer has one, which a batch norm after it would take out again.
 
     Raises:
         Invalid: the backbone cannot read data of this shape.
     """
     _check(net, shape, "encoder")
-    make = BACKBONES[net.backbone].Encoder
-    if not classes:
-        return finish(make(net, shape, features, rngs=rngs), net, rngs)
     flat = net.backbone == "mlp"
     *sides, channels = (math.prod(shape),) if flat else shape
-    network = make(net, (*sides, channels + classes), features, rngs=rngs)
-    return Informed(finish(network, net, rngs), classes, flat)
+    make, build = BACKBONES[net.backbone].Encoder, Builder(net, rngs, output_bias=bias)
+    network = make(build, (*sides, channels + classes), features)
+    return ConditionalNetwork(network, classes, flat=flat) if classes else network
 
 
-def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) -> nnx.Module:
+def projector(net: Net, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int) -> ConditionalNetwork:
     """A module (b, *shape) and labels -> (b, 1): the projection discriminator.
 
     Raises:
         Invalid: the backbone cannot read data of this shape.
     """
-    network = encoder(net, shape, 1, rngs)
-
-    def projection(output: Linear) -> nnx.Module:
-        return finish(Projection(len(output.kernel[...]), classes, rngs=rngs), net, rngs)
-
-    exchange(network, is_output, projection, LAST)
-    return Informed(network)
+    _check(net, shape, "encoder")
+    build = Builder(net, rngs, output_classes=classes)
+    return ConditionalNetwork(BACKBONES[net.backbone].Encoder(build, shape, 1))
 
 
-def decoder(net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int = 0) -> nnx.Module:
+def decoder(
+    net: Net, latent: int, shape: tuple[int, ...], rngs: nnx.Rngs, classes: int = 0
+) -> Network | ConditionalNetwork:
     """A module (b, latent) -> (b, *shape), linear at the output: decoders, generators.
 
-    With classes it takes labels as well: its blocks' batch norms have a scale and shift for each class, as in the
-    official WGAN-GP code; without batch norm they are one-hot beside the latent. There as here the norm after the last
-    block of a resnet, and so of a densenet, is the same for all classes; an mlp and a dcgan have none but their hidden
-    layers' own, which are all told the label.
+    With classes it needs labels as well: its batch norms have a scale and shift for each class, as in the official
+    WGAN-GP code; without batch norm they are one-hot behind the latent. There as here the norm after the last block of
+    a resnet, and so of a densenet, is the same for all classes; an mlp and a dcgan have none but their hidden layers'
+    own, each of which is given the labels.
 
     Raises:
         Invalid: the backbone cannot write data of this shape.
     """
     _check(net, shape, "decoder")
-    make, beside = BACKBONES[net.backbone].Decoder, 0 if net.norm == "batch" else classes
-    network = finish(make(net, latent + beside, shape, rngs=rngs), net, rngs)
-    if not classes:
-        return network
-    told = ALL_BUT_LAST if net.backbone in ("resnet", "densenet") else ALL
-    exchange(network, is_batch_norm, lambda norm: ClassBatchNorm(norm.num_features, classes, rngs=rngs), told)
-    return Informed(network, beside)
+    appended = 0 if net.norm == "batch" else classes
+    build = Builder(net, rngs, norm_classes=classes - appended)
+    network = BACKBONES[net.backbone].Decoder(build, latent + appended, shape)
+    return ConditionalNetwork(network, appended) if classes else network
 
 
 def last_bias(network: nnx.Module) -> nnx.Param:

@@ -1,17 +1,14 @@
-"""Normalisations, and the blocks they stand in."""
+"""Normalisations."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.nn.layers import ACTIVATIONS, AXIS, Dropout
-
-if TYPE_CHECKING:
-    from genlab.nn.network import Net
+from genlab.nn.layers import AXIS
 
 
 def needs_bias(norm: str) -> bool:
@@ -57,31 +54,17 @@ class InstanceNorm(_PerExample):
         return self.normalised(x, (1, 2))
 
 
+BATCH: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5, "axis_name": AXIS}  # Flax's momentum is a DECAY
+
+
 class BatchNorm(nnx.BatchNorm):
-    """Batch norm with statistics over all devices; Flax's momentum is the DECAY of the running averages."""
+    """Batch norm with statistics over all devices."""
 
     def __init__(self, features: int, *, rngs: nnx.Rngs):
-        super().__init__(features, momentum=0.9, epsilon=1e-5, axis_name=AXIS, rngs=rngs)
+        super().__init__(features, **BATCH, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b *shape"], *args, **options) -> Float[Array, "b *shape"]:
         return super().__call__(x, *args, **options).astype(x.dtype)
 
 
 NORMS: dict[str, Callable] = {"batch": BatchNorm, "layer": LayerNorm, "instance": InstanceNorm}
-
-
-def normalisation(norm: str, features: int, rngs: nnx.Rngs) -> Callable:
-    """The normalisation of this name; "none" leaves its input as it is."""
-    return nnx.identity if norm == "none" else NORMS[norm](features, rngs=rngs)
-
-
-def dropout(net: "Net") -> Callable:
-    """The dropout that follows an activation, if there is any."""
-    return Dropout(net.dropout) if net.dropout else nnx.identity
-
-
-def block(layer: Callable, net: "Net", features: int, rngs: nnx.Rngs, *, norm: str) -> nnx.Module:
-    """layer -> normalisation (unless "none") -> activation -> dropout (unless its rate is 0)."""
-    norms = [] if norm == "none" else [normalisation(norm, features, rngs)]
-    drops = [dropout(net)] if net.dropout else []
-    return nnx.Sequential(layer, *norms, ACTIVATIONS[net.activation], *drops)

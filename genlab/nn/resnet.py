@@ -1,22 +1,16 @@
 """The residual networks of Gulrajani et al. (2017), appendix F, as their code has them."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from genlab.kernels import convolution
-from genlab.nn.attention import attention
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import ACTIVATIONS, Conv, Linear, Network
-from genlab.nn.norms import dropout, needs_bias, normalisation
-
-if TYPE_CHECKING:
-    from genlab.nn.network import Net
+from genlab.nn.builder import Builder
+from genlab.nn.conditional import Labels, Network, Sequential, TakesLabels, call
+from genlab.nn.layers import Maps, Side
 
 COARSEST = {"encoder": 8, "decoder": 4}  # side at which halving ends: 32 -> 16 -> 8 -> 8 -> 8, and 4 -> 8 -> 16 -> 32
-Side = Literal["same", "half", "double"]
-Maps = Float[Array, "b h w c"]
 
 
 def sides(size: int, coarsest: int) -> list[int]:
@@ -32,25 +26,6 @@ def maps(size: int) -> dict[str, list[int]]:
     return {"encoder": sides(size, COARSEST["encoder"])[1:], "decoder": sides(size, COARSEST["decoder"])[::-1]}
 
 
-class Resample(Conv):
-    """3x3 convolution, then the mean over 2x2 blocks ("half"), or after pixels are repeated 2x2 ("double").
-
-    Each is one convolution of stride 2 or its transpose: the same function at 4/9 of the work.
-    """
-
-    def __init__(self, c_in: int, c_out: int, side: Side, *, bias: bool, rngs: nnx.Rngs):
-        super().__init__(c_in, c_out, 3, bias=bias, rngs=rngs)
-        self.side = side
-
-    def linear(self, x: Maps, kernel: Float[Array, "3 3 c c2"]) -> Float[Array, "b h2 w2 c2"]:
-        match self.side:
-            case "half":
-                return convolution.conv_mean_pool(x, kernel)
-            case "double":
-                return convolution.upsample_conv(x, kernel)
-        return convolution.conv(x, kernel)
-
-
 def resized(x: Maps, side: Side) -> Float[Array, "b h2 w2 c"]:
     """Pixels repeated 2x2 ("double"), or means over 2x2 blocks ("half")."""
     if side == "double":
@@ -61,7 +36,12 @@ def resized(x: Maps, side: Side) -> Float[Array, "b h2 w2 c"]:
     return x
 
 
-class Block(nnx.Module):
+def pooled(x: Maps, pool: Literal["mean", "sum"]) -> Float[Array, "b c"]:
+    """One number per channel."""
+    return x.sum((1, 2)) if pool == "sum" else x.mean((1, 2))
+
+
+class Block(TakesLabels):
     """shortcut(x) + conv(activation(norm(conv(activation(norm(x)))))).
 
     The side doubles before the first convolution and halves after the second one. The first block of an encoder reads
@@ -69,77 +49,66 @@ class Block(nnx.Module):
     at the smaller of the two sides, where it costs least and gives the same. `bias` is whether the sum needs one.
     """
 
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        side: Side,
-        net: "Net",
-        *,
-        pixels: bool = False,
-        bias: bool = True,
-        rngs: nnx.Rngs,
-    ):
-        inner = pixels or needs_bias(net.norm)
-        self.before = nnx.identity if pixels else normalisation(net.norm, c_in, rngs)
-        self.first = Resample(c_in, c_out, "double" if side == "double" else "same", bias=inner, rngs=rngs)
-        self.between = nnx.identity if pixels else normalisation(net.norm, c_out, rngs)
-        self.second = Resample(c_out, c_out, "half" if side == "half" else "same", bias=bias, rngs=rngs)
+    def __init__(self, build: Builder, c_in: int, c_out: int, side: Side, *, pixels: bool = False, bias: bool = True):
+        inner = pixels or build.needs_bias()
+        self.before = nnx.identity if pixels else build.norm(c_in)
+        self.first = build.resample(c_in, c_out, "double" if side == "double" else "same", bias=inner)
+        self.between = nnx.identity if pixels else build.norm(c_out)
+        self.second = build.resample(c_out, c_out, "half" if side == "half" else "same", bias=bias)
         straight = side == "same" and c_in == c_out
-        self.shortcut = nnx.identity if straight else Conv(c_in, c_out, 1, gain=1, bias=bias, rngs=rngs)
-        self.side, self.pixels, self.activation = side, pixels, net.activation
-        self.dropouts = nnx.List([dropout(net), dropout(net)])
+        self.shortcut = nnx.identity if straight else build.conv(c_in, c_out, 1, gain=1, bias=bias)
+        self.side, self.pixels, self.activation = side, pixels, build.activation
+        self.dropouts = nnx.List([build.dropout(), build.dropout()])
 
-    def __call__(self, x: Maps) -> Float[Array, "b h2 w2 c2"]:
-        activation, (one, two) = ACTIVATIONS[self.activation], self.dropouts
-        h = self.first(x if self.pixels else one(activation(self.before(x))))
-        h = self.second(two(activation(self.between(h))))
+    def __call__(self, x: Maps, labels: Labels = None) -> Float[Array, "b h2 w2 c2"]:
+        one, two = self.dropouts
+        h = self.first(x if self.pixels else one(self.activation(call(self.before, x, labels))))
+        h = self.second(two(self.activation(call(self.between, h, labels))))
         if self.side == "half":
             return self.shortcut(resized(x, "half")) + h
         return resized(self.shortcut(x), self.side) + h
 
 
-def pooled(x: Maps, pool: Literal["mean", "sum"]) -> Float[Array, "b c"]:
-    """One number per channel."""
-    return x.sum((1, 2)) if pool == "sum" else x.mean((1, 2))
-
-
 class Encoder(Network):
     """(b, s, s, c) -> (b, features): halving blocks, two more at the coarsest side, the mean over it or the sum."""
 
-    def __init__(self, net: "Net", shape: tuple[int, ...], features: int, *, rngs: nnx.Rngs):
-        super().__init__(net.compute)
-        half, *halves = maps(shape[0])["encoder"]
-        layers: list[nnx.Module] = []
+    def __init__(self, build: Builder, shape: tuple[int, ...], features: int):
+        super().__init__(build.net.compute)
+        width, (half, *halves) = build.net.width, maps(shape[0])["encoder"]
+        layers: list[Callable] = []
         for side in halves:
-            layers += [Block(net.width, net.width, "half", net, rngs=rngs), *attention(net, side, net.width, rngs)]
-        same = [Block(net.width, net.width, "same", net, rngs=rngs) for _ in range(2)]
-        first = Block(shape[2], net.width, "half", net, pixels=True, rngs=rngs)
-        layers = [first, *attention(net, half, net.width, rngs), *layers]
-        self.blocks = nnx.Sequential(*layers, *same, ACTIVATIONS[net.activation], dropout(net))
-        self.output = Linear(net.width, features, init=glorot, rngs=rngs)
-        self.pool = net.pool
+            layers += [Block(build, width, width, "half"), *build.attention(side, width)]
+        layers += [Block(build, width, width, "same") for _ in range(2)]
+        first = Block(build, shape[2], width, "half", pixels=True)
+        layers = [first, *build.attention(half, width), *layers]
+        self.blocks = Sequential(*layers, build.activation, build.dropout())
+        self.output = build.output(width, features)
+        self.pool = build.net.pool
 
-    def forward(self, x: Maps) -> Float[Array, "b features"]:
-        return self.output(pooled(self.blocks(x), self.pool))
+    def features(self, x: Maps, labels: Labels) -> Float[Array, "b width"]:
+        return pooled(self.blocks(x, labels), self.pool)
+
+    def forward(self, x: Maps, labels: Labels) -> Float[Array, "b features"]:
+        return call(self.output, self.features(x, labels), labels)
 
 
 class Decoder(Network):
-    """(b, latent) -> (b, s, s, c): doubling blocks, then norm, activation and a 3x3 convolution."""
+    """(b, latent) -> (b, s, s, c): doubling blocks, then norm, activation and a 3x3 convolution.
 
-    def __init__(self, net: "Net", latent: int, shape: tuple[int, ...], *, rngs: nnx.Rngs):
-        super().__init__(net.compute)
-        side, *finer = maps(shape[0])["decoder"]
-        self.seed = (side, side, net.width)
-        self.input = Linear(latent, side**2 * net.width, init=glorot, rngs=rngs)
-        layers = attention(net, side, net.width, rngs)
+    The norm after the blocks is the same for all classes, as in the official code.
+    """
+
+    def __init__(self, build: Builder, latent: int, shape: tuple[int, ...]):
+        super().__init__(build.net.compute)
+        width, (side, *finer) = build.net.width, maps(shape[0])["decoder"]
+        self.seed = (side, side, width)
+        self.input = build.linear(latent, side**2 * width, gain=1)
+        layers = build.attention(side, width)
         for i, side in enumerate(finer):
-            bias = needs_bias(net.norm) or net.attention in finer[i:]
-            block = Block(net.width, net.width, "double", net, bias=bias, rngs=rngs)
-            layers += [block, *attention(net, side, net.width, rngs)]
-        last = [normalisation(net.norm, net.width, rngs), ACTIVATIONS[net.activation], dropout(net)]
-        self.blocks = nnx.Sequential(*layers, *last)
-        self.output = Conv(net.width, shape[2], 3, gain=1, rngs=rngs)
+            bias = build.needs_bias(*finer[i:])
+            layers += [Block(build, width, width, "double", bias=bias), *build.attention(side, width)]
+        self.blocks = Sequential(*layers, build.norm(width, labelled=False), build.activation, build.dropout())
+        self.output = build.conv(width, shape[2], 3, gain=1)
 
-    def forward(self, z: Float[Array, "b latent"]) -> Maps:
-        return self.output(self.blocks(self.input(z).reshape(len(z), *self.seed)))
+    def forward(self, z: Float[Array, "b latent"], labels: Labels) -> Maps:
+        return self.output(self.blocks(self.input(z).reshape(len(z), *self.seed), labels))

@@ -13,7 +13,7 @@ from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
 from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Centred, Method, Player
-from genlab.nn.layers import AXIS, begin
+from genlab.nn.layers import AXIS, start_update
 from genlab.parts.tally import TALLY, Tally
 from genlab.parts.types import Networks
 from genlab.train import optimizer, paths
@@ -101,13 +101,13 @@ class Game:
     def merge(self, params: Weights, stats: Weights, *, train: bool, keys: Keys | None = None) -> Networks:
         """Networks from their weights; `train` decides between batch norm's two modes.
 
-        With keys, those of a batch's examples, they begin an update: see `nn.layers.begin`.
+        With keys, those of a batch's examples, an update starts: see `nn.layers.start_update`.
         """
         graphs = self._training if train else self._evaluating
         networks = {name: nnx.merge(graphs[name], params[name], stats[name]) for name in params}
         for number, name in enumerate(graphs):
             if keys is not None and name in networks:
-                begin(networks[name], fold(keys, number))
+                start_update(networks[name], fold(keys, number))
         return networks
 
     def split(self, networks: Networks) -> tuple[Weights, Weights]:

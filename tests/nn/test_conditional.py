@@ -1,4 +1,4 @@
-"""Networks that are told labels: formulas of the papers, and what labels do and do not change."""
+"""Networks that are given labels: formulas of the papers, and what labels do and do not change."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from genlab.nn.conditional import ClassBatchNorm, Informed, Projection, beside, is_output, labelled
-from genlab.nn.layers import AXIS
-from genlab.nn.network import Net, decoder, encoder, projector
+from genlab.errors import Invalid
+from genlab.nn.conditional import ClassBatchNorm, Projection, append_labels
+from genlab.nn.layers import AXIS, Linear
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder, projector
 from genlab.nn.norms import BatchNorm
 
 LABELS = jnp.array([2, 0, 1, 2, 2, 0])
@@ -40,6 +42,10 @@ def after(module, *inputs):
     return jax.tree.map(lambda a: a[0], mapped(state, jnp.zeros(1)))
 
 
+def batch_norms(module):
+    return [part for _, part in nnx.iter_modules(module) if isinstance(part, nnx.BatchNorm)]
+
+
 def numbers(module):
     return jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, nnx.Param)))
 
@@ -64,7 +70,8 @@ def test_every_backbone_projects_what_its_output_sees(noisy, backbone, features)
     network = noisy(projector(net(backbone), (8, 8, 1), nnx.Rngs(0), 3))
     (projection,) = (part for _, part in nnx.iter_modules(network) if isinstance(part, Projection))
     assert projection.embedding.kernel[...].shape == (3, features)
-    assert sum(is_output(part) for _, part in nnx.iter_modules(network)) == 2  # it and its psi
+    linear = [part for _, part in nnx.iter_modules(network) if isinstance(part, Linear)]
+    assert [part for part in linear if part.kernel[...].shape[1] == 1] == [projection.psi]
     projection.embedding.kernel[...] *= 0
     other = run(network, X, (LABELS + 1) % 3)
     np.testing.assert_array_equal(run(network, X, LABELS), other)
@@ -80,14 +87,14 @@ def test_class_batch_norm_is_batch_norm_with_the_classs_scale_and_shift(noisy, s
     """De Vries et al. (2017): all share the statistics; each example is scaled and shifted as its class is."""
     x = 2 + 3 * jax.random.normal(jax.random.key(3), shape)
     norm = noisy(ClassBatchNorm(4, 3, rngs=nnx.Rngs(0)))
-    y, stats = after(Informed(norm), x, LABELS)
+    y, stats = after(norm, x, LABELS)
     for c in range(3):
         plain = BatchNorm(4, rngs=nnx.Rngs(0))
         plain.scale[...], plain.bias[...] = norm.scales[c], norm.shifts[c]
         mine = np.flatnonzero(np.asarray(LABELS) == c)
         np.testing.assert_allclose(y[mine], run(plain, x)[mine], rtol=1e-5, atol=1e-5)
     assert abs(y - run(plain, x)).max() > 0.1  # not the last class's for all
-    jax.tree.map(np.testing.assert_array_equal, stats["network"], after(plain, x)[1])
+    jax.tree.map(np.testing.assert_array_equal, stats, after(plain, x)[1])
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -124,25 +131,25 @@ def test_labels_change_their_own_examples_and_a_permutation_of_classes_permutes(
 
 @pytest.mark.parametrize("backbone", ["resnet", "densenet"])
 @pytest.mark.parametrize(("size", "attention"), [(8, 0), (64, 32)])
-def test_the_norm_after_the_blocks_is_told_no_label(backbone, size, attention):
-    """`Generator.OutputNormalize` of the official code; all norms within blocks are told it."""
+def test_the_norm_after_the_blocks_is_the_same_for_all_classes(backbone, size, attention):
+    """`Generator.OutputNormalize` of the official code; all norms within blocks are each class's own."""
     net = Net(backbone, 2, 1, "batch", attention=attention)
     blocks = nnx.eval_shape(lambda: decoder(net, 3, (size, size, 1), nnx.Rngs(0), 3)).network.blocks
-    *within, last = (part for part in blocks.layers if any(isinstance(p, BatchNorm) for _, p in nnx.iter_modules(part)))
-    assert type(last) is BatchNorm
-    norms = [p for block in within for _, p in nnx.iter_modules(block) if isinstance(p, BatchNorm)]
+    normed = [part for part in blocks.layers if isinstance(part, nnx.Module) and batch_norms(part)]
+    assert type(normed[-1]) is BatchNorm
+    norms = [norm for block in normed[:-1] for norm in batch_norms(block)]
     assert len(norms) >= 2 and all(isinstance(norm, ClassBatchNorm) for norm in norms)
 
 
 @pytest.mark.parametrize("backbone", ["mlp", "dcgan"])
-def test_without_blocks_every_norm_is_told_the_label(backbone):
+def test_without_blocks_every_norm_is_each_classs_own(backbone):
     network = nnx.eval_shape(lambda: decoder(Net(backbone, 2, 1, "batch"), 3, (8, 8, 1), nnx.Rngs(0), 3))
-    norms = [part for _, part in nnx.iter_modules(network) if isinstance(part, BatchNorm)]
+    norms = batch_norms(network)
     assert norms and all(isinstance(norm, ClassBatchNorm) for norm in norms)
 
 
 def test_with_batch_norm_the_label_enters_there_alone():
-    """As in the official WGAN-GP code; otherwise beside the latent."""
+    """As in the official WGAN-GP code; otherwise behind the latent."""
     sizes = {
         norm: decoder(net("resnet", norm), 3, (8, 8, 1), nnx.Rngs(0), 4).network.input for norm in ("batch", "layer")
     }
@@ -157,10 +164,10 @@ def test_encoders_see_labels(noisy, backbone):
     np.testing.assert_array_equal(np.delete(y, 1, 0), np.delete(other, 1, 0))
 
 
-def test_labels_stand_beside_numbers_and_behind_channels():
-    assert beside(Z, LABELS, 3).shape == (6, 6)
-    np.testing.assert_array_equal(beside(Z, LABELS, 3)[:, 3:], np.eye(3)[np.asarray(LABELS)])
-    planes = beside(X, LABELS, 3)
+def test_labels_stand_behind_numbers_and_behind_channels():
+    assert append_labels(Z, LABELS, 3).shape == (6, 6)
+    np.testing.assert_array_equal(append_labels(Z, LABELS, 3)[:, 3:], np.eye(3)[np.asarray(LABELS)])
+    planes = append_labels(X, LABELS, 3)
     np.testing.assert_array_equal(planes[..., :1], X)
     np.testing.assert_array_equal(planes[..., 1:], np.broadcast_to(np.eye(3)[LABELS][:, None, None], (6, 8, 8, 3)))
 
@@ -171,11 +178,37 @@ def test_networks_without_classes_ignore_labels(backbone):
     np.testing.assert_array_equal(run(network, X, LABELS), run(network, X))
 
 
-def test_labels_last_as_long_as_their_call():
-    norm = ClassBatchNorm(3, 3, rngs=nnx.Rngs(0))
-    norm.eval()
-    with pytest.raises(RuntimeError), labelled(LABELS):
-        norm(Z)
-        raise RuntimeError
-    with pytest.raises(LookupError):
-        norm(Z)
+MADE = {
+    "input": lambda: encoder(net("mlp"), (3,), 2, nnx.Rngs(0), 3),
+    "norms": lambda: decoder(net("mlp", "batch"), 3, (8, 8, 1), nnx.Rngs(0), 3),
+    "output": lambda: projector(net("mlp"), (3,), nnx.Rngs(0), 3),
+}
+
+
+@pytest.mark.parametrize("place", MADE)
+def test_a_network_of_classes_needs_labels(place):
+    network = MADE[place]()
+    run(network, Z, LABELS)
+    with pytest.raises(Invalid, match="^labels: None is not allowed for a network of 3 classes"):
+        run(network, Z)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("place", ["none", "input", "output"])
+def test_the_value_is_linear_in_what_the_output_sees(noisy, backbone, place):
+    """`before_output`: a (projected) linear map of it, the same for all examples of a class, is what comes out."""
+    make = {
+        "none": lambda: encoder(net(backbone), (8, 8, 1), 1, nnx.Rngs(0)),
+        "input": lambda: encoder(net(backbone), (8, 8, 1), 1, nnx.Rngs(0), 3),
+        "output": lambda: projector(net(backbone), (8, 8, 1), nnx.Rngs(0), 3),
+    }
+    network = noisy(make[place]())
+    (*_, psi) = (part for _, part in nnx.iter_modules(network) if isinstance(part, Linear) and part.bias is not None)
+    seen, value = network.before_output(X, LABELS), run(network, X, LABELS)
+    kernel = psi.kernel[...]
+    if place == "output":
+        (projection,) = (part for _, part in nnx.iter_modules(network) if isinstance(part, Projection))
+        kernel = kernel + projection.embedding.kernel[...][LABELS].T
+        kernel = kernel.T[:, :, None]
+        seen = seen[:, None]
+    np.testing.assert_allclose((seen @ kernel + psi.bias[...]).reshape(6, 1), value, rtol=1e-5, atol=1e-5)

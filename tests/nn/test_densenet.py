@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from genlab.nn import densenet
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 
 
 def convolve(p, x):

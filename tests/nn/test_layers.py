@@ -8,16 +8,14 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
-from genlab.nn.initialisers import glorot
-from genlab.nn.layers import Conv, ConvTranspose, Dropout, Linear, begin
+from genlab.nn.layers import Conv, ConvTranspose, Dropout, Linear, Resample, start_update
 from genlab.nn.norms import InstanceNorm
-from genlab.nn.resnet import Resample
 
 LAYERS = {
-    "linear": lambda rngs: Linear(5, 4, init=glorot, rngs=rngs),
-    "conv": lambda rngs: Conv(3, 4, 3, 2, rngs=rngs),
-    "transposed": lambda rngs: ConvTranspose(3, 4, 5, 2, rngs=rngs),
-    "pooled": lambda rngs: Resample(3, 4, "half", bias=True, rngs=rngs),
+    "linear": lambda **options: Linear(5, 4, gain=1, **options),
+    "conv": lambda **options: Conv(3, 4, 3, 2, **options),
+    "transposed": lambda **options: ConvTranspose(3, 4, 5, 2, **options),
+    "pooled": lambda **options: Resample(3, 4, "half", **options),
 }
 # the layer of PyTorch, and where its axes are among ours
 TORCH = {
@@ -33,10 +31,7 @@ def keys(n=2, seed=0):
 
 
 def spectral(name):
-    rngs = nnx.Rngs(0)
-    layer = LAYERS[name](rngs)
-    layer.normalise(rngs)
-    return layer
+    return LAYERS[name](spectral=True, rngs=nnx.Rngs(0))
 
 
 def as_matrix(name, kernel):
@@ -48,12 +43,23 @@ def as_matrix(name, kernel):
 def test_the_weight_in_use_has_spectral_norm_1(name):
     layer = spectral(name)
     layer.u[...] = jnp.asarray(np.linalg.svd(as_matrix(name, layer.kernel[...]))[0][:, 0])
-    begin(layer, keys())
+    start_update(layer, keys())
     assert abs(np.linalg.norm(as_matrix(name, layer.kernel[...]), 2) - 1) > 0.01
     np.testing.assert_allclose(np.linalg.norm(as_matrix(name, layer.weight()), 2), 1, rtol=1e-5)
     x = jax.random.normal(jax.random.key(1), (2, 5) if name == "linear" else (2, 6, 6, 3))
     layer.bias[...] = jnp.arange(4.0)
     np.testing.assert_allclose(layer(x), layer.linear(x, layer.weight()) + jnp.arange(4.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_kernels_start_the_same_with_spectral_norm_and_without(name):
+    """And so do those of all layers that are made after them."""
+    kernels = []
+    for spectral in (False, True):
+        rngs = nnx.Rngs(0)
+        kernels.append([LAYERS[name](spectral=spectral, rngs=rngs).kernel[...] for _ in range(2)])
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert (kernels[0][0] != kernels[0][1]).any()
 
 
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`|.*spectral_norm.*:FutureWarning")
@@ -72,7 +78,7 @@ def test_spectral_norm_is_pytorchs(torch, name, passes):
         theirs(torch.zeros(1, 5) if name == "linear" else torch.zeros(1, 3, 6, 6))
     (theirs.weight * torch.tensor(c.transpose(axes))).sum().backward()
     for _ in range(passes - 1):
-        begin(layer, keys())
+        start_update(layer, keys())
     np.testing.assert_allclose(layer.weight().transpose(axes), theirs.weight.detach(), atol=1e-5)
     graph, params, stats = nnx.split(layer, nnx.Param, ...)
     gradient = jax.grad(lambda p: (nnx.merge(graph, p, stats).weight() * c).sum())(params)["kernel"][...]
@@ -84,10 +90,10 @@ def test_only_a_training_update_moves_u():
     start = np.array(layer.u[...])
     layer(jnp.ones((1, 4, 4, 3)))
     layer.eval()
-    begin(layer, keys())
+    start_update(layer, keys())
     np.testing.assert_array_equal(layer.u[...], start)
     layer.train()
-    begin(layer, keys())
+    start_update(layer, keys())
     assert abs(np.array(layer.u[...]) - start).max() > 0.1
     np.testing.assert_allclose(np.linalg.norm(layer.u[...]), 1, rtol=1e-6)
 
@@ -121,13 +127,12 @@ def test_initialisers(name, init):
 
     Weights are uniform and so bounded under glorot, normal under he.
     """
-    rngs = nnx.Rngs(0)
+    options = {"init": init, "rngs": nnx.Rngs(0)}
     layer, fan_in, fan_out = {
-        "linear": (Linear(200, 300, init=glorot, rngs=rngs), 200, 300),
-        "conv": (Conv(32, 64, 5, 2, rngs=rngs), 32 * 25, 64 * 25 / 4),
-        "transposed": (ConvTranspose(64, 32, 5, 2, rngs=rngs), 64 * 25 / 4, 32 * 25),
+        "linear": (Linear(200, 300, **options), 200, 300),
+        "conv": (Conv(32, 64, 5, 2, **options), 32 * 25, 64 * 25 / 4),
+        "transposed": (ConvTranspose(64, 32, 5, 2, **options), 64 * 25 / 4, 32 * 25),
     }[name]
-    layer.initialise(init, rngs)
     kernel = np.array(layer.kernel[...], np.float64)
     matrix = np.moveaxis(kernel, -2 if name == "transposed" else -1, 0).reshape(-1, kernel.size // len(layer.bias[...]))
     assert layer.kernel[...].dtype == jnp.float32 and abs(kernel.mean()) < 0.05 * kernel.std()
@@ -152,7 +157,7 @@ def test_the_fans_of_a_convolution_are_those_it_has(layer):
 
 def test_dropout_drops_a_share_and_keeps_the_mean():
     layer = Dropout(0.3)
-    begin(layer, keys(200))
+    start_update(layer, keys(200))
     y = np.array(layer(jnp.ones((200, 50))))
     assert set(np.unique(y)) == {0, np.float32(1 / np.float32(0.7))}
     assert abs((y == 0).mean() - 0.3) < 5 * (0.3 * 0.7 / y.size) ** 0.5
@@ -162,15 +167,15 @@ def test_dropout_drops_a_share_and_keeps_the_mean():
 def test_dropout_goes_by_the_example():
     """The same units in every pass and for every copy of the batch; others for other examples, layers and updates."""
     layers = nnx.List([Dropout(0.5), Dropout(0.5)])
-    begin(layers, keys(4))
+    start_update(layers, keys(4))
     x = jnp.ones((4, 30))
     first, second = (np.array(layer(x)) for layer in layers)
     np.testing.assert_array_equal(layers[0](jnp.concatenate([x, 2 * x])), np.concatenate([first, 2 * first]))
     np.testing.assert_array_equal(layers[0](x), first)
     assert (first != second).any() and (first[0] != first[1]).any()
-    begin(layers, keys(4, seed=1))
+    start_update(layers, keys(4, seed=1))
     assert (np.array(layers[0](x)) != first).any()
-    begin(layers, keys(4)[2:])  # another device's half of the batch
+    start_update(layers, keys(4)[2:])  # another device's half of the batch
     np.testing.assert_array_equal(layers[0](x[2:]), first[2:])
     with pytest.raises(Invalid, match="^dropout: 3 rows for 2 examples"):
         layers[0](x[:3])
@@ -181,5 +186,5 @@ def test_dropout_is_off_outside_updates():
     layer = Dropout(0.5)
     np.testing.assert_array_equal(layer(x), x)
     layer.eval()
-    begin(layer, keys(4))
+    start_update(layer, keys(4))
     np.testing.assert_array_equal(layer(x), x)

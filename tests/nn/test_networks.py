@@ -16,9 +16,11 @@ from genlab.kernels.penalty import Penalty, gradient_penalty, slopes
 from genlab.kernels.random import example_keys
 from genlab.nn import dcgan
 from genlab.nn.attention import SelfAttention
+from genlab.nn.builder import Builder
 from genlab.nn.initialisers import glorot, he
-from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, begin
-from genlab.nn.network import BACKBONES, Net, decoder, encoder, projector
+from genlab.nn.layers import AXIS, Affine, Conv, ConvTranspose, start_update
+from genlab.nn.net import Net
+from genlab.nn.network import BACKBONES, decoder, encoder, projector
 from genlab.nn.norms import LayerNorm
 
 SMALL = {
@@ -260,7 +262,7 @@ def test_a_bias_is_left_out_exactly_where_its_gradient_is_zero(monkeypatch, role
     net, draw = Net(backbone, 4, 1, norm, attention=attention, activation="silu"), np.random.default_rng(0)
     build = functools.partial(nnx.eval_shape, lambda: made(role, net))
     real = {path for path, bias in biases(build()).items() if bias is not None}
-    monkeypatch.setattr(BACKBONES[backbone], "needs_bias", lambda norm: True)
+    monkeypatch.setattr(Builder, "needs_bias", lambda build, *sides: True)
     network = build()
     assert None not in biases(network).values()
     graph, bias, rest = nnx.split(network, lambda path, _: path[-1] == "bias", ...)
@@ -292,7 +294,7 @@ def test_everything_goes_with_everything(backbone, norm, role):
 
     def run(x, keys):
         network = made(role, net)
-        begin(network, keys)
+        start_update(network, keys)
         return network(x), nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
 
     into, out = (SHAPE, (3,)) if role == "encoder" else ((3,), SHAPE)
@@ -328,7 +330,7 @@ def critic(net, keys):
             module.u[...] = jnp.asarray(u)
     graph, state = nnx.split(network)
     network = nnx.merge(graph, jax.tree.map(lambda a: a.astype(jnp.float64), state))
-    begin(network, keys)
+    start_update(network, keys)
     return network
 
 
