@@ -13,7 +13,7 @@ from genlab.kernels.augment import Kind
 from genlab.kernels.random import Keys, fold, normal
 from genlab.methods.game import Method, Player
 from genlab.nn.network import Net, decoder, encoder
-from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, as_seen, repeated, values
+from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples, values
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.metrics import batch_mean
 from genlab.parts.optimizer import Optimizer
@@ -108,7 +108,7 @@ class BEGAN(Method):
     ) -> tuple[Float[Array, ""], Metrics]:
         """L(x) - k L(G(z)), section 3.4, and what else the discriminator pays; k moves."""
         discriminator = cast(Discriminator, networks["discriminator"])
-        examples = as_seen(batch.x, self.sample(networks, fold(keys, FAKE)), None, keys, self.augment)
+        examples = make_examples(batch.x, self.sample(networks, fold(keys, FAKE)), None, keys, self.augment)
         real, fake = values(discriminator, examples.real), values(discriminator, examples.fake)
         loss = (real - discriminator.k[...] * fake).mean()
         metrics = discriminator.balance(batch_mean(real), batch_mean(fake), self.gamma, self.k_rate)
@@ -119,7 +119,7 @@ class BEGAN(Method):
         self, networks: Networks, batch: None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """L(G(z))."""
-        keys = repeated(keys, self.generator_batch)
+        keys = generator_keys(keys, self.generator_batch)
         fake = augmented(self.sample(networks, keys), fold(keys, AUGMENT_FAKE), self.augment)
         return values(networks["discriminator"], fake).mean(), {}
 

@@ -17,11 +17,11 @@ from genlab.losses.adversarial import LOSSES, accuracy
 from genlab.methods.game import Method, Player
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net, decoder
-from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, as_seen, repeated
+from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.labels import Conditioning, outputs
 from genlab.parts.optimizer import Optimizer
-from genlab.parts.penalty import check_dropout, mean_penalty, tallied
+from genlab.parts.penalty import check_dropout, mean_penalty, tally_shapes
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.tally import TALLY
@@ -104,7 +104,7 @@ class GAN(Method):
 
     def players(self) -> tuple[Player, ...]:
         """Algorithm 1: n_discriminator updates of the discriminator, then one of the generator."""
-        tally = tallied(self.penalty) if self.penalty.weight else {}
+        tally = tally_shapes(self.penalty) if self.penalty.weight else {}
         owned = ("discriminator", *self.regularise.owned, *((TALLY,) if tally else ()))
         loss, plays = self.discriminator_loss, self.n_discriminator
         return (
@@ -118,7 +118,7 @@ class GAN(Method):
         """The loss of its outputs, as -log D(real) - log(1 - D(fake)), and what else the discriminator pays."""
         discriminator, labels = networks["discriminator"], self.labels_of(batch)
         fake = self.sample(networks, fold(keys, FAKE), labels)
-        examples = as_seen(batch.x, fake, labels, keys, self.augment)
+        examples = make_examples(batch.x, fake, labels, keys, self.augment)
         values, logits = outputs(discriminator, examples.real, labels)
         scores = self._compared(values, outputs(discriminator, examples.fake, labels).value)
         class_loss, metrics = self.labels.loss(logits, labels)
@@ -137,7 +137,7 @@ class GAN(Method):
 
         Its fakes share the labels of these, else labels are drawn.
         """
-        discriminator, keys = networks["discriminator"], repeated(keys, self.generator_batch)
+        discriminator, keys = networks["discriminator"], generator_keys(keys, self.generator_batch)
         labels = self.draw_labels(keys) if batch is None else self.labels_of(batch)
         fake = augmented(self.sample(networks, keys, labels), fold(keys, AUGMENT_FAKE), self.augment)
         values, logits = outputs(discriminator, fake, labels)

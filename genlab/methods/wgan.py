@@ -14,14 +14,14 @@ from genlab.kernels.random import Keys, fold, normal
 from genlab.losses.adversarial import wasserstein_generator
 from genlab.methods.game import Method, Player
 from genlab.nn.network import Net, decoder
-from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, as_seen, repeated
+from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.labels import Conditioning, outputs
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.types import Data, Labels, Metrics, Networks, Turn
-from genlab.parts.wasserstein import check_critic, minus_distance
+from genlab.parts.wasserstein import check_critic, wasserstein_loss
 
 RMSPROP = Optimizer("rmsprop", learning_rate=5e-5, b2=0.99)  # Algorithm 1; the decay is that of the authors' PyTorch
 
@@ -102,8 +102,8 @@ class WGAN(Method):
         """Algorithm 1, line 5: E[D(fake)] - E[D(real)], and what else the critic pays."""
         critic, labels = networks["critic"], self.labels_of(batch)
         fake = self.sample(networks, fold(keys, FAKE), labels)
-        examples = as_seen(batch.x, fake, labels, keys, self.augment)
-        loss, logits, metrics = minus_distance(critic, examples)
+        examples = make_examples(batch.x, fake, labels, keys, self.augment)
+        loss, logits, metrics = wasserstein_loss(critic, examples)
         class_loss, guesses = self.labels.loss(logits, labels)
         cost, parts = self.regularise(critic, examples, networks.get(ANCHORS), turn)
         return loss + class_loss + cost, metrics | guesses | parts
@@ -112,7 +112,7 @@ class WGAN(Method):
         self, networks: Networks, batch: None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """Algorithm 1, line 10: -E[D(fake)]."""
-        keys = repeated(keys, self.generator_batch)
+        keys = generator_keys(keys, self.generator_batch)
         labels = self.draw_labels(keys)
         fake = augmented(self.sample(networks, keys, labels), fold(keys, AUGMENT_FAKE), self.augment)
         values, logits = outputs(networks["critic"], fake, labels)

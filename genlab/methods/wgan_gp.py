@@ -13,16 +13,16 @@ from genlab.kernels.random import Keys, fold, normal
 from genlab.losses.adversarial import wasserstein_generator
 from genlab.methods.game import Method, Player
 from genlab.nn.network import Net, decoder
-from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, as_seen, repeated
+from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.labels import Conditioning, outputs
 from genlab.parts.optimizer import Optimizer
-from genlab.parts.penalty import check_dropout, mean_penalty, tallied
+from genlab.parts.penalty import check_dropout, mean_penalty, tally_shapes
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.tally import TALLY
 from genlab.parts.types import Data, Labels, Metrics, Networks, Turn
-from genlab.parts.wasserstein import check_critic, minus_distance
+from genlab.parts.wasserstein import check_critic, wasserstein_loss
 
 ADAM = Optimizer(learning_rate=1e-4, b1=0.0, b2=0.9)  # Algorithm 1
 
@@ -81,7 +81,7 @@ class WGANGP(Method):
 
     def players(self) -> tuple[Player, ...]:
         """Algorithm 1: n_critic updates of the critic, then one of the generator."""
-        tally = tallied(self.penalty)
+        tally = tally_shapes(self.penalty)
         owned = ("critic", *self.regularise.owned, *((TALLY,) if tally else ()))
         return (
             Player("critic", owned, self.critic_loss, self.critic_optimizer, self.n_critic, tally=tally),
@@ -94,8 +94,8 @@ class WGANGP(Method):
         """Eq. 3, which is one loss and so one update."""
         critic, labels = networks["critic"], self.labels_of(batch)
         fake = self.sample(networks, fold(keys, FAKE), labels)
-        examples = as_seen(batch.x, fake, labels, keys, self.augment)
-        loss, logits, metrics = minus_distance(critic, examples)  # E[D(fake)] - E[D(real)]
+        examples = make_examples(batch.x, fake, labels, keys, self.augment)
+        loss, logits, metrics = wasserstein_loss(critic, examples)  # E[D(fake)] - E[D(real)]
         class_loss, guesses = self.labels.loss(logits, labels)
         # lambda E[(|gradient of D| - 1)^2]
         penalty, slopes = mean_penalty(self.penalty, critic, examples, networks.get(TALLY), turn)
@@ -106,7 +106,7 @@ class WGANGP(Method):
         self, networks: Networks, batch: None, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """Algorithm 1, line 11: -E[D(fake)]."""
-        keys = repeated(keys, self.generator_batch)
+        keys = generator_keys(keys, self.generator_batch)
         labels = self.draw_labels(keys)
         fake = augmented(self.sample(networks, keys, labels), fold(keys, AUGMENT_FAKE), self.augment)
         values, logits = outputs(networks["critic"], fake, labels)

@@ -28,7 +28,7 @@ class Examples:
     augment: tuple[Kind, ...]
 
 
-def as_seen(real: Data, fake: Data, labels: Labels, keys: Keys, augment: tuple[Kind, ...] = ()) -> Examples:
+def make_examples(real: Data, fake: Data, labels: Labels, keys: Keys, augment: tuple[Kind, ...] = ()) -> Examples:
     """Real and fake examples, augmented by streams of the keys; the fake ones become constants."""
     fake = jax.lax.stop_gradient(fake)
     seen = augmented(real, fold(keys, AUGMENT_REAL), augment), augmented(fake, fold(keys, AUGMENT_FAKE), augment)
@@ -40,7 +40,7 @@ def values(network: nnx.Module, x: Data, labels: Labels = None) -> Float[Array, 
     return outputs(network, x, labels).value
 
 
-def repeated(keys: Keys, times: int) -> Key[Array, " times_batch"]:
+def generator_keys(keys: Keys, times: int) -> Key[Array, " fakes"]:
     """The keys of so many fake examples for each one of a batch: those of the batch, then those of its streams."""
     if times == 1:
         return keys

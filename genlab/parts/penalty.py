@@ -50,7 +50,7 @@ def mean_penalty(
     return penalty, {}
 
 
-def tallied(spec: Penalty | None) -> dict[str, tuple[int, ...]]:
+def tally_shapes(spec: Penalty | None) -> dict[str, tuple[int, ...]]:
     """Shapes of the metrics that only some updates have: those of a lazy penalty."""
     return SLOPES if spec is not None and spec.interval > 1 else {}
 

@@ -15,7 +15,7 @@ from genlab.parts.penalty import slope_metrics
 from genlab.parts.types import Metrics
 
 
-def minus_distance(
+def wasserstein_loss(
     critic: nnx.Module, examples: Examples
 ) -> tuple[Float[Array, ""], Float[Array, "b classes"], Metrics]:
     """E[D(fake)] - E[D(real)], which the critic minimises, and its logits of the real examples' classes.

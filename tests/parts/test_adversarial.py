@@ -8,7 +8,7 @@ import pytest
 from genlab.errors import Invalid
 from genlab.kernels.augment import augment
 from genlab.kernels.random import example_keys, fold
-from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, MORE, as_seen, repeated
+from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, MORE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
 
 KINDS = ("color", "cutout")
@@ -25,11 +25,11 @@ def images(seed=0):
 def test_real_and_fake_examples_are_augmented_apart():
     """Each kind by a stream of its own of the same keys; the examples as they were stay at hand."""
     real, fake, k = images(), images(1), keys(6)
-    found = as_seen(real, fake, None, k, KINDS)
+    found = make_examples(real, fake, None, k, KINDS)
     np.testing.assert_array_equal(found.real, augment(real, fold(k, AUGMENT_REAL), KINDS))
     np.testing.assert_array_equal(found.fake, augment(fake, fold(k, AUGMENT_FAKE), KINDS))
     jax.tree.map(np.testing.assert_array_equal, found.original, (real, fake))
-    alike = as_seen(real, real, None, k, KINDS)
+    alike = make_examples(real, real, None, k, KINDS)
     assert abs(alike.real - alike.fake).max() > 0.1
 
 
@@ -38,7 +38,7 @@ def test_fakes_are_constants():
     k = keys(6)
 
     def total(real, fake):
-        found = as_seen(real, fake, None, k, ("color",))
+        found = make_examples(real, fake, None, k, ("color",))
         return sum(x.sum() for x in (found.real, found.fake, *found.original))
 
     real, fake = jax.grad(total, (0, 1))(images(), images(1))
@@ -57,7 +57,7 @@ def test_nothing_changes_without_a_kind():
 
 def test_more_keys_are_those_of_streams_after_the_batches_own():
     k = keys(4)
-    assert repeated(k, 1) is k
+    assert generator_keys(k, 1) is k
     expected = np.concatenate([jax.random.key_data(part) for part in (k, fold(k, MORE + 1), fold(k, MORE + 2))])
-    np.testing.assert_array_equal(jax.random.key_data(repeated(k, 3)), expected)
+    np.testing.assert_array_equal(jax.random.key_data(generator_keys(k, 3)), expected)
     assert len(np.unique(expected, axis=0)) == 12

@@ -11,8 +11,8 @@ from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
-from genlab.parts.adversarial import as_seen
-from genlab.parts.penalty import SLOPES, check_dropout, mean_penalty, slope_metrics, tallied
+from genlab.parts.adversarial import make_examples
+from genlab.parts.penalty import SLOPES, check_dropout, mean_penalty, slope_metrics, tally_shapes
 from genlab.parts.tally import Tally
 
 W = np.array([[0.6, 0.8], [3.0, 4.0], [0.0, 2.0]], np.float32)  # of slopes 1, 5 and 2
@@ -32,7 +32,7 @@ def penalty(spec, labels=None, turn=None, tallies=False):
     keys = example_keys(jax.random.key(0), jnp.arange(4))
 
     def run(_):
-        examples = as_seen(jnp.asarray(real), jnp.asarray(fake), labels, keys)
+        examples = make_examples(jnp.asarray(real), jnp.asarray(fake), labels, keys)
         tally = Tally(SLOPES) if tallies else None
         found = mean_penalty(spec, Linear(), examples, tally, turn)
         return found, tally and ({name: mean[...] for name, mean in tally.means.items()}, tally.count[...])
@@ -74,7 +74,7 @@ def test_outside_training_it_is_what_it_is_on_average():
 
 
 def test_only_a_lazy_penalty_is_tallied():
-    assert tallied(Penalty()) == {} and tallied(Penalty(interval=2)) == SLOPES
+    assert tally_shapes(Penalty()) == {} and tally_shapes(Penalty(interval=2)) == SLOPES
 
 
 def test_slopes_are_described_over_all_devices():

@@ -10,7 +10,7 @@ from genlab.errors import Invalid
 from genlab.kernels.augment import augment
 from genlab.kernels.random import example_keys, fold
 from genlab.nn.layers import AXIS
-from genlab.parts.adversarial import REGULARISE, as_seen
+from genlab.parts.adversarial import REGULARISE, make_examples
 from genlab.parts.regularise import Anchors, Regularise
 
 IMAGE = (8, 8, 3)
@@ -169,7 +169,7 @@ class Corner(nnx.Module):
 def test_the_examples_of_an_update_pay_with_their_labels_and_a_stream_of_their_own():
     """As the opponent sees them, augmented."""
     spec, labels = Regularise(consistency=2.0, consistency_fake=3.0, lecam=0.5), jnp.arange(8) % 3
-    examples = as_seen(images(), images(seed=1), labels, keys(8), ("cutout",))
+    examples = make_examples(images(), images(seed=1), labels, keys(8), ("cutout",))
     found = one_device(lambda: spec(Corner(), examples, anchors(0.3, -0.1), None))
     own = fold(keys(8), REGULARISE)
     expected = one_device(

@@ -10,8 +10,8 @@ from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
-from genlab.parts.adversarial import as_seen
-from genlab.parts.wasserstein import check_critic, minus_distance
+from genlab.parts.adversarial import make_examples
+from genlab.parts.wasserstein import check_critic, wasserstein_loss
 
 W = np.array([[3.0, -4.0], [0.6, 0.8]], np.float32)
 REAL, FAKE = np.random.default_rng(0).normal(size=(2, 4, 2)).astype(np.float32)
@@ -28,8 +28,8 @@ class Linear(nnx.Module):
 def test_it_is_the_difference_of_the_means_with_the_slope_at_every_point():
     """Each fake example has the label of its real one, and so its slope; logits are those of the real ones."""
     keys = example_keys(jax.random.key(0), jnp.arange(4))
-    examples = as_seen(jnp.asarray(REAL), jnp.asarray(FAKE), jnp.asarray(LABELS), keys)
-    found = jax.vmap(lambda _: minus_distance(Linear(), examples), axis_name=AXIS)(jnp.zeros(1))
+    examples = make_examples(jnp.asarray(REAL), jnp.asarray(FAKE), jnp.asarray(LABELS), keys)
+    found = jax.vmap(lambda _: wasserstein_loss(Linear(), examples), axis_name=AXIS)(jnp.zeros(1))
     value, logits, metrics = jax.tree.map(lambda a: a[0], found)
     expected = ((W[LABELS] * FAKE).sum(1) - (W[LABELS] * REAL).sum(1)).mean()
     np.testing.assert_allclose([value, metrics["wasserstein"]], [expected, -expected], rtol=1e-5)
