@@ -12,7 +12,10 @@ Expect:    Frechet distance 0.25, precision 0.99, recall 0.87; label accuracy 1.
 from dataclasses import replace
 
 from genlab.cli import preset
+from genlab.parts.labels import Conditioning
 
 wgan_gp = preset("wgan_gp")
 generator = replace(wgan_gp.method.generator, norm="batch")
-config = replace(wgan_gp, method=replace(wgan_gp.method, generator=generator, classes=10, label="auxiliary"))
+config = replace(
+    wgan_gp, method=replace(wgan_gp.method, generator=generator, classes=10, labels=Conditioning("auxiliary"))
+)

@@ -9,7 +9,10 @@ Expect:    Frechet distance 0.35, precision 0.92, recall 0.86; label accuracy 0.
 from dataclasses import replace
 
 from genlab.cli import preset
+from genlab.parts.labels import Conditioning
 
 gan = preset("hinge_gan")
 discriminator = replace(gan.method.discriminator, pool="sum")
-config = replace(gan, method=replace(gan.method, classes=10, label="projection", discriminator=discriminator))
+config = replace(
+    gan, method=replace(gan.method, classes=10, labels=Conditioning("projection"), discriminator=discriminator)
+)

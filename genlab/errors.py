@@ -23,9 +23,10 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
 
 
 def at_least(settings: object, least: int | float, *names: str) -> None:
-    """Raise `Invalid` unless these fields of the settings are at least so large."""
+    """Raise `Invalid` ("name: value is not at least LEAST") for the first of these settings that is less."""
     for name in names:
-        require(getattr(settings, name) >= least, name, getattr(settings, name), f"at least {least}")
+        value = getattr(settings, name)
+        require(value >= least, name, value, f"at least {least}")
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,7 @@ from genlab.evaluate.protocol import spoken
 from genlab.methods.vae import VAE
 from genlab.parts import likelihood, posterior, prior
 
-# what makes pixels what each is a likelihood of: bits, a density, or the levels as they are
-PIXELS: dict[str, dict[str, bool]] = {
-    "bernoulli": {"binarise": True},
-    "continuous_bernoulli": {"dequantise": True},
-    "gaussian": {"dequantise": True},
-    "logistic": {},
-    "logistic_mixture": {},
-}
+DENSITIES = ("continuous_bernoulli", "gaussian")
 
 
 def compositions(
@@ -42,8 +35,8 @@ def compositions(
 
 
 def seen_as(data: Data, kind: likelihood.Kind) -> Data:
-    """The data as this likelihood wants their pixels."""
-    return dataclasses.replace(data, **PIXELS[kind])
+    """The data with pixels of which this is a likelihood: bits, dequantised ones, or the levels as they are."""
+    return dataclasses.replace(data, binarise=kind == "bernoulli", dequantise=kind in DENSITIES)
 
 
 def markdown(tables: dict[likelihood.Kind, list[Row]], priors: Sequence[str], posteriors: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ from genlab.evaluate.leaderboard import Row, spread
 from genlab.evaluate.modes import GOOD
 from genlab.evaluate.run import Result
 from genlab.kernels.penalty import Penalty
-from genlab.methods.adversarial import Adversarial
 from genlab.nn.network import Net
 from genlab.parts.optimizer import Optimizer
 
@@ -32,7 +31,7 @@ def toy(config: Config, width: int = 128) -> Config:
         Invalid: the preset is no adversarial method, or one that is given labels.
     """
     method = config.method
-    require(isinstance(method, Adversarial), "presets", type(method).__name__, "an adversarial method")
+    require(method.sampling == ("generator",), "presets", type(method).__name__, "an adversarial method")
     require(method.classes == 0, "presets", type(method).__name__, "one without labels")
     changes: dict[str, Any] = {"latent": 2}
     for field in dataclasses.fields(method):

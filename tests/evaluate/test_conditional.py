@@ -16,6 +16,7 @@ from genlab.evaluate.representation import features
 from genlab.evaluate.run import Subject, Wish, evaluate, make_extractor
 from genlab.evaluate.samples import Sampler
 from genlab.nn.layers import AXIS
+from genlab.parts.labels import Conditioning
 
 SHAPE = (8, 8, 1)
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, *SHAPE), np.uint8)
@@ -43,19 +44,19 @@ def test_a_conditional_bound_is_that_of_each_image_given_its_label(untrained):
         features(vae, IMAGES, LABELS)
 
 
-@pytest.mark.parametrize("label", ["projection", "auxiliary"])
-def test_a_discriminators_features_are_what_its_output_sees(untrained, label):
+@pytest.mark.parametrize("use", ["projection", "auxiliary"])
+def test_a_discriminators_features_are_what_its_output_sees(untrained, use):
     """Values of one class are affine in them."""
-    model = untrained("cgan", SHAPE, method={"label": label})
+    model = untrained("cgan", SHAPE, method={"labels": Conditioning(use)})
     images, ones = np.concatenate([IMAGES, 255 - IMAGES]), np.ones(60, np.int32)
     found = features(model, images, ones)
     assert found.shape == (60, 8)
     networks = model.game.merge(model.state.params, model.state.stats, train=False)
-    value = model.method.score(networks, jnp.asarray(images) / 127.5 - 1, jnp.asarray(ones))
+    value = networks["discriminator"](jnp.asarray(images) / 127.5 - 1, jnp.asarray(ones))[:, 0]
     design = np.column_stack([found, ones])
     fitted = design @ np.linalg.lstsq(design, np.asarray(value), rcond=None)[0]
     np.testing.assert_allclose(fitted, value, atol=1e-4)
-    told = untrained("cgan", SHAPE, method={"label": "concat"})
+    told = untrained("cgan", SHAPE, method={"labels": Conditioning("concat")})
     with pytest.raises(Invalid, match="told the labels"):
         features(told, images, ones)
 

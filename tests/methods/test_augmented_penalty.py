@@ -9,10 +9,10 @@ from flax import nnx
 from genlab.kernels.augment import augment
 from genlab.kernels.penalty import Penalty, interpolate, origins
 from genlab.kernels.random import fold
-from genlab.methods.adversarial import FAKE, PENALTY, SEEN_FAKE, SEEN_REAL
 from genlab.methods.gan import GAN
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
+from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, PENALTY
 
 SHAPE, KINDS = (4, 4, 1), ("color", "translation", "cutout")
 W = np.random.default_rng(3).normal(size=SHAPE).astype(np.float32)
@@ -43,7 +43,7 @@ def slopes_seen(evaluate, keys, curvature=0.0, kind=GAN, **penalty):
     method = kind(latent=16, generator=NET, penalty=spec, augment=KINDS, **{opponent: NET})
     networks = {"generator": Spread(), opponent: Quadratic(curvature)}
     real, k = np.random.default_rng(0).uniform(-1, 1, (6, *SHAPE)).astype(np.float32), keys(6)
-    seen = evaluate(method.opponent_loss, networks, real, k)
+    seen = evaluate(getattr(method, f"{opponent}_loss"), networks, real, k)
     fake = method.sample(networks, fold(k, FAKE))
     return np.array([seen.metrics["slope_mean"], seen.metrics["slope_std"]]), (jnp.asarray(real), fake, k, spec)
 
@@ -60,7 +60,7 @@ def jacobians(keys):
 def test_a_linear_critic_in_closed_form(evaluate, keys, where, kind):
     """Slope |J w| by the original image, J that of the change its own loss has seen; |w| by the augmented one."""
     seen, (_, _, k, spec) = slopes_seen(evaluate, keys, kind=kind, where=where)
-    changes = origins(fold(k, SEEN_REAL), fold(k, SEEN_FAKE), fold(k, PENALTY), spec)
+    changes = origins(fold(k, AUGMENT_REAL), fold(k, AUGMENT_FAKE), fold(k, PENALTY), spec)
     expected = np.linalg.norm(jacobians(changes) @ W.reshape(16), axis=1)
     np.testing.assert_allclose(seen, [expected.mean(), expected.std()], rtol=1e-4)
     assert expected.std() > 0.1 * np.linalg.norm(W)
@@ -75,11 +75,11 @@ def test_slopes_are_finite_differences(evaluate, keys, gradient):
     D is quadratic and T affine, so that central differences are exact but for rounding.
     """
     seen, (real, fake, k, _) = slopes_seen(evaluate, keys, curvature=0.7, where="interpolated", gradient=gradient)
-    critic, change = Quadratic(0.7), fold(k, SEEN_REAL)
+    critic, change = Quadratic(0.7), fold(k, AUGMENT_REAL)
     if gradient == "original":
         x = interpolate(real, fake, fold(k, PENALTY))
     else:
-        x = interpolate(augment(real, change, KINDS), augment(fake, fold(k, SEEN_FAKE), KINDS), fold(k, PENALTY))
+        x = interpolate(augment(real, change, KINDS), augment(fake, fold(k, AUGMENT_FAKE), KINDS), fold(k, PENALTY))
 
     def score(x):
         return critic(augment(x, change, KINDS) if gradient == "original" else x)[:, 0]
@@ -95,5 +95,5 @@ def test_without_augmentation_both_are_the_same(evaluate, fresh, keys):
     for gradient in ("original", "augmented"):
         spec = Penalty(where="both", target=0.0, gradient=gradient)
         method = GAN(latent=2, generator=NET, discriminator=Net(width=4, depth=1, activation="silu"), penalty=spec)
-        seen.append(evaluate(method.opponent_loss, fresh(method, SHAPE), x, keys(6)))
+        seen.append(evaluate(method.discriminator_loss, fresh(method, SHAPE), x, keys(6)))
     jax.tree.map(np.testing.assert_array_equal, *seen)

@@ -11,7 +11,7 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.kernels.random import fold
-from genlab.methods.began import BEGAN, Judge
+from genlab.methods.began import BEGAN, Discriminator
 from genlab.nn.network import Net
 from genlab.parts.optimizer import Optimizer
 
@@ -56,9 +56,9 @@ class Toy(BEGAN):
 
 
 def toys(k=0.0, a=A, b=B):
-    judge = Judge(Scale(a), Same())
-    judge.k[...] = jnp.float32(k)
-    return {"generator": Point(b), "discriminator": judge}
+    discriminator = Discriminator(Scale(a), Same())
+    discriminator.k[...] = jnp.float32(k)
+    return {"generator": Point(b), "discriminator": discriminator}
 
 
 def points(seed, *shape):
@@ -68,17 +68,17 @@ def points(seed, *shape):
 def test_the_error_is_the_mean_distance_of_the_rebuilt(compiled):
     x = points(0, 6, 4, 4, 3)
     networks = METHOD.networks((4, 4, 3), nnx.Rngs(0))
-    judge = networks["discriminator"]
-    rebuilt = np.tanh(compiled(lambda x: judge.decoder(judge.encoder(x)))(x))
+    discriminator = networks["discriminator"]
+    rebuilt = np.tanh(compiled(lambda x: discriminator.decoder(discriminator.encoder(x)))(x))
     expected = abs(x - rebuilt).mean((1, 2, 3))
-    np.testing.assert_allclose(METHOD.score(networks, jnp.asarray(x)), expected, rtol=1e-5)
+    np.testing.assert_allclose(discriminator(jnp.asarray(x))[:, 0], expected, rtol=1e-5)
 
 
 def test_losses_by_hand(evaluate, keys):
     """L(x) - k L(G(z)) and L(G(z)); the fakes are constants to the discriminator, which is one to the generator."""
     x, k, networks = points(0, 8, 2), keys(8), toys(k=0.25)
     real, fake = (1 - A) * abs(x).mean(), (1 - A) * abs(B).mean()
-    seen = evaluate(METHOD.opponent_loss, networks, x, k)
+    seen = evaluate(METHOD.discriminator_loss, networks, x, k)
     np.testing.assert_allclose(seen.loss, real - 0.25 * fake, rtol=1e-5)
     np.testing.assert_allclose(
         seen.grads["discriminator"]["encoder"]["a"], -abs(x).mean() + 0.25 * abs(B).mean(), rtol=1e-5
@@ -104,9 +104,9 @@ def test_losses_by_hand(evaluate, keys):
     ],
 )
 def test_k_moves_by_the_balance_and_stays_in_its_bounds(k, fake, after):
-    judge = toys(k)["discriminator"]
-    seen = judge.balance(jnp.float32(0.9), jnp.float32(fake), 0.7, 0.2)
-    np.testing.assert_allclose(judge.k[...], after, atol=1e-7)
+    discriminator = toys(k)["discriminator"]
+    seen = discriminator.balance(jnp.float32(0.9), jnp.float32(fake), 0.7, 0.2)
+    np.testing.assert_allclose(discriminator.k[...], after, atol=1e-7)
     np.testing.assert_allclose(seen["k"], k, atol=1e-7)  # the one that the loss had
     np.testing.assert_allclose(seen["convergence"], 0.9 + abs(0.63 - fake), atol=1e-6)
 
@@ -146,15 +146,15 @@ def test_k_keeps_the_balance(play):
 def test_devices_agree(evaluate, fresh, keys):
     """On k too, which is a mean over all of them."""
     networks = fresh(METHOD)
-    one, two = (evaluate(METHOD.opponent_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
+    one, two = (evaluate(METHOD.discriminator_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), one, two)
     assert one.stats["discriminator"]["k"] != 0
 
 
 def test_the_fakes_are_fresh_samples(evaluate, fresh, compiled, keys):
     networks, x, k = fresh(METHOD), jnp.asarray(points(0, 8, 2)), keys(8)
-    errors = compiled(lambda k: METHOD.score(networks, METHOD.sample(networks, k)))(fold(k, 0))
-    seen = evaluate(METHOD.opponent_loss, networks, x, k)
+    errors = compiled(lambda k: networks["discriminator"](METHOD.sample(networks, k)))(fold(k, 0))
+    seen = evaluate(METHOD.discriminator_loss, networks, x, k)
     np.testing.assert_allclose(seen.metrics["fake_error"], errors.mean(), rtol=1e-5)
 
 

@@ -19,46 +19,52 @@ from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.objective import Objective
+from genlab.parts.adversarial import values
+from genlab.parts.labels import Conditioning
 
 SMALL = Net(width=6, depth=1, activation="silu")
 GANS = {
-    label: GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, label=label)
-    for label in ("concat", "projection", "auxiliary")
+    use: GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, labels=Conditioning(use))
+    for use in ("concat", "projection", "auxiliary")
 }
-ACGAN = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="auxiliary")
+ACGAN = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, labels=Conditioning("auxiliary"))
 CVAE = VAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood=Likelihood("gaussian"), classes=3)
 LABELS = np.array([2, 0, 1, 2, 2, 0, 1, 1], np.int32)
 X = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
 
 
-@pytest.mark.parametrize("label", GANS)
+@pytest.mark.parametrize("use", GANS)
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic_pairing"])
-def test_fakes_share_the_labels_of_their_real_examples(noisy, evaluate, compiled, fresh, keys, label, loss):
-    method = dataclasses.replace(GANS[label], loss=loss, class_weight=0.0)
+def test_fakes_share_the_labels_of_their_real_examples(noisy, evaluate, compiled, fresh, keys, use, loss):
+    method = dataclasses.replace(GANS[use], loss=loss, labels=Conditioning(use, weight=0.0))
     networks, k = noisy(fresh(method)), keys(8)
 
     def expected(labels):
         fake = method.sample(networks, fold(k, 0), labels)
-        judged = (method.score(networks, x, jnp.asarray(LABELS)) for x in (jnp.asarray(X), fake))
-        return LOSSES[loss].discriminator(*judged).mean()
+        scores = (values(networks["discriminator"], x, jnp.asarray(LABELS)) for x in (jnp.asarray(X), fake))
+        return LOSSES[loss].discriminator(*scores).mean()
 
     right, wrong = (compiled(expected)(labels) for labels in (LABELS, (LABELS + 1) % 3))
-    seen = evaluate(method.opponent_loss, networks, X, k, labels=LABELS).loss
+    seen = evaluate(method.discriminator_loss, networks, X, k, labels=LABELS).loss
     np.testing.assert_allclose(seen, right, rtol=1e-5)
     assert abs(seen - wrong) > 1e-4
 
 
 @pytest.mark.parametrize(
-    "method", [GANS["projection"], WGAN(latent=2, generator=SMALL, critic=SMALL, classes=3, label="concat")]
+    ("opponent", "method"),
+    [
+        ("discriminator", GANS["projection"]),
+        ("critic", WGAN(latent=2, generator=SMALL, critic=SMALL, classes=3, labels=Conditioning("concat"))),
+    ],
 )
-def test_the_generators_labels_are_drawn(noisy, evaluate, compiled, fresh, keys, method):
-    """It sees no real examples, and so a label for each of its own; those it samples, it is judged by."""
+def test_the_generators_labels_are_drawn(noisy, evaluate, compiled, fresh, keys, opponent, method):
+    """It sees no real examples, and so a label for each of its own; those it samples are those of its loss."""
     networks, k = noisy(fresh(method)), keys(8)
     labels = method.draw_labels(k)
     assert len(np.unique(labels)) > 1
 
     def expected():
-        score = method.score(networks, method.sample(networks, k), labels)
+        score = values(networks[opponent], method.sample(networks, k), labels)
         return (jax.nn.softplus(-score) if isinstance(method, GAN) else -score).mean()
 
     np.testing.assert_allclose(evaluate(method.generator_loss, networks, None, k).loss, compiled(expected)(), rtol=1e-5)
@@ -93,23 +99,25 @@ def test_the_cross_entropy():
     )
 
 
-@pytest.mark.parametrize("method", [GANS["auxiliary"], ACGAN])
-def test_acgan_classifies_real_examples_and_has_its_own_classified(noisy, evaluate, compiled, fresh, keys, method):
+@pytest.mark.parametrize(("opponent", "method"), [("discriminator", GANS["auxiliary"]), ("critic", ACGAN)])
+def test_acgan_classifies_real_examples_and_has_its_own_classified(
+    noisy, evaluate, compiled, fresh, keys, opponent, method
+):
     """As in the official WGAN-GP code: weight 1 in the opponent's loss, 0.1 in the generator's."""
     networks, k = noisy(fresh(method)), keys(8)
-    without = dataclasses.replace(method, class_weight=0.0, generator_class_weight=0.0)
+    without = dataclasses.replace(method, labels=Conditioning("auxiliary", weight=0.0, generator_weight=0.0))
     drawn = method.draw_labels(k)
 
     def entropies():
         fake = method.sample(networks, k, drawn)
-        logits = [networks[method.opponent](x, None)[:, 1:] for x in (jnp.asarray(X), fake)]
+        logits = [networks[opponent](x, None)[:, 1:] for x in (jnp.asarray(X), fake)]
         real, fake = (
             cross_entropy(each, y).mean() for each, y in zip(logits, (jnp.asarray(LABELS), drawn), strict=True)
         )
         return real, fake, logits[0]
 
     real, fake, logits = compiled(entropies)()
-    seen, base = (evaluate(m.opponent_loss, networks, X, k, labels=LABELS) for m in (method, without))
+    seen, base = (evaluate(getattr(m, f"{opponent}_loss"), networks, X, k, labels=LABELS) for m in (method, without))
     np.testing.assert_allclose(seen.loss - base.loss, real, rtol=1e-4)
     np.testing.assert_allclose(seen.metrics["class_loss"], real, rtol=1e-5)
     np.testing.assert_allclose(seen.metrics["class_accuracy"], (np.asarray(logits).argmax(1) == LABELS).mean())
@@ -125,7 +133,7 @@ def test_acgan_classifies_real_examples_and_has_its_own_classified(noisy, evalua
 def test_the_penalty_is_at_points_with_their_labels(noisy, evaluate, compiled, fresh, keys, where, share):
     """Slopes of each point by itself, with the label of its place in the batch; of other labels they are others."""
     spec = Penalty(where=where, share=share, weight=2.0)
-    method = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="projection", penalty=spec)
+    method = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, labels=Conditioning("projection"), penalty=spec)
     networks, k = noisy(fresh(method)), keys(8)
     chosen = np.arange(8) if share == 1 else np.array([0, 2, 4, 6])
 
@@ -133,12 +141,12 @@ def test_the_penalty_is_at_points_with_their_labels(noisy, evaluate, compiled, f
         fake = method.sample(networks, fold(k, 0), jnp.asarray(LABELS))
         at = points(jnp.asarray(X), fake, fold(k, 1), spec)
         paired = jnp.asarray(np.tile(labels[chosen], 2 if where == "both" else 1))
-        slope = jax.vmap(jax.grad(lambda x, y: method.score(networks, x[None], y[None])[0]))(at, paired)
+        slope = jax.vmap(jax.grad(lambda x, y: values(networks["critic"], x[None], y[None])[0]))(at, paired)
         cost = 2 * jnp.square(jnp.linalg.norm(slope, axis=1) - 1)
         return cost.mean() * (2 if where == "both" else 1)
 
     right, wrong = compiled(lambda: (penalty(LABELS), penalty((LABELS + 1) % 3)))()
-    seen = evaluate(method.opponent_loss, networks, X, k, labels=LABELS).metrics["penalty"]
+    seen = evaluate(method.critic_loss, networks, X, k, labels=LABELS).metrics["penalty"]
     np.testing.assert_allclose(seen, right, rtol=1e-4)
     assert abs(seen - wrong) > 1e-3
 
@@ -186,10 +194,9 @@ def test_every_importance_weight_has_its_examples_label(noisy, evaluate, compile
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"label": "projection"}, "label: 'projection' is not possible without classes"),
-        ({"classes": 10}, "label: 'none' is not concat, projection or auxiliary, which classes need"),
+        ({"labels": Conditioning("projection")}, "labels.use: 'projection' is not possible without classes"),
+        ({"classes": 10}, "labels.use: 'none' is not concat, projection or auxiliary, which classes need"),
         ({"classes": -1}, "classes: -1 is not at least 0"),
-        ({"classes": 3, "label": "auxiliary", "class_weight": -1.0}, "class_weight: -1.0 is not at least 0"),
     ],
 )
 def test_what_cannot_work_is_refused(kind, settings, message):

@@ -60,6 +60,10 @@ def points(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+def scores(networks, x):
+    return networks["discriminator"](x)[:, 0]
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -71,7 +75,7 @@ def test_the_losses_are_cross_entropies(evaluate, compiled, fresh, keys):
         return networks["discriminator"](x)[:, 0], networks["discriminator"](METHOD.sample(networks, k))[:, 0]
 
     real, fake = (sigmoid(np.asarray(logit, float)) for logit in compiled(outputs)(x, fold(k, 0)))
-    seen = evaluate(METHOD.opponent_loss, networks, x, k)
+    seen = evaluate(METHOD.discriminator_loss, networks, x, k)
     np.testing.assert_allclose(seen.loss, -np.mean(np.log(real) + np.log(1 - fake)), rtol=1e-5)
     np.testing.assert_allclose(seen.metrics["accuracy"], np.mean([real > 0.5, fake < 0.5]))
     of_generator = evaluate(METHOD.generator_loss, networks, None, fold(k, 0)).loss
@@ -80,7 +84,7 @@ def test_the_losses_are_cross_entropies(evaluate, compiled, fresh, keys):
 
 def test_an_undecided_discriminator_pays_two_log_two(evaluate, keys):
     undecided = toys(w=np.zeros(2, np.float32))
-    assert np.isclose(evaluate(METHOD.opponent_loss, undecided, points(0, 8, 2), keys(8)).loss, 2 * np.log(2))
+    assert np.isclose(evaluate(METHOD.discriminator_loss, undecided, points(0, 8, 2), keys(8)).loss, 2 * np.log(2))
     assert np.isclose(evaluate(METHOD.generator_loss, undecided, None, keys(8)).loss, np.log(2))
 
 
@@ -92,7 +96,7 @@ def test_the_best_logit_is_the_log_density_ratio(compiled, keys):
     batch, k = Batch(jnp.asarray(1 + points(0, 4000, 1)), jnp.zeros(4000, jnp.int32)), keys(4000)
 
     def loss(a):
-        return GAN(latent=1).opponent_loss(toys(a[None], -jnp.ones(1), 1.0), batch, k)[0]
+        return GAN(latent=1).discriminator_loss(toys(a[None], -jnp.ones(1), 1.0), batch, k)[0]
 
     below, best, above = compiled(jax.vmap(jax.grad(loss)))(jnp.array([1.0, 2.0, 4.0]))
     assert abs(best) < 0.03
@@ -134,7 +138,7 @@ def test_devices_agree(evaluate, fresh, keys):
     """Batch norm is allowed here, in the discriminator too; its statistics are those of the whole batch."""
     method = GAN(latent=2, generator=SMALL, discriminator=Net(width=4, depth=1, norm="batch"))
     networks = fresh(method)
-    one, two = (evaluate(method.opponent_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
+    one, two = (evaluate(method.discriminator_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one, two)
 
 
@@ -143,16 +147,14 @@ def test_every_loss_is_that_of_its_scores(evaluate, compiled, fresh, keys, loss)
     """Both players; relativistic averages are over the whole batch, so that two devices see what one does."""
     method = dataclasses.replace(METHOD, loss=loss)
     networks, x, k = fresh(method), jnp.asarray(points(0, 8, 2)), keys(8)
-    real, fake = compiled(lambda k: (method.score(networks, x), method.score(networks, method.sample(networks, k))))(
-        fold(k, 0)
-    )
+    real, fake = compiled(lambda k: [scores(networks, each) for each in (x, method.sample(networks, k))])(fold(k, 0))
     if loss == "relativistic_average":
         real, fake = real - fake.mean(), fake - real.mean()
     discriminator, generator = LOSSES[loss]
     batch = x if loss.startswith("relativistic") else None
     assert method.players()[1].real == (batch is not None)
     for player, expected, given, stream in (
-        (method.opponent_loss, discriminator, x, k),
+        (method.discriminator_loss, discriminator, x, k),
         (method.generator_loss, generator, batch, fold(k, 0)),
     ):
         one, two = (evaluate(player, networks, given, stream, devices) for devices in (1, 2))
@@ -166,10 +168,10 @@ def test_a_penalty_adds_to_the_loss(evaluate, fresh, keys, where):
     penalty = Penalty(weight=3.0, where=where, target=0.0)
     method = dataclasses.replace(METHOD, penalty=penalty, discriminator=Net(width=4, depth=1, activation="silu"))
     networks, x, k = fresh(method), jnp.asarray(points(0, 8, 2)), keys(8)
-    seen = evaluate(method.opponent_loss, networks, x, k)
-    plain = evaluate(dataclasses.replace(method, penalty=Penalty(weight=0.0)).opponent_loss, networks, x, k)
+    seen = evaluate(method.discriminator_loss, networks, x, k)
+    plain = evaluate(dataclasses.replace(method, penalty=Penalty(weight=0.0)).discriminator_loss, networks, x, k)
     fake = method.sample(networks, fold(k, 0))
-    expected = gradient_penalty(lambda x: method.score(networks, x), x, fake, fold(k, 1), penalty)[0].mean()
+    expected = gradient_penalty(lambda x: scores(networks, x), x, fake, fold(k, 1), penalty)[0].mean()
     np.testing.assert_allclose(seen.loss, plain.loss + expected, rtol=1e-5)
     np.testing.assert_allclose(seen.metrics["penalty"], expected, rtol=1e-5)
     assert abs(max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"]))) == 0

@@ -66,7 +66,7 @@ def test_the_loss_is_minus_the_distance(evaluate, fresh, keys):
     small = Net(width=4, depth=1)
     method = WGAN(latent=2, generator=small, critic=small)
     x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
-    seen = evaluate(method.opponent_loss, fresh(method), x, keys(8))
+    seen = evaluate(method.critic_loss, fresh(method), x, keys(8))
     np.testing.assert_allclose(seen.loss, -seen.metrics["wasserstein"], rtol=1e-6)
     assert max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"])) == 0
 

@@ -88,7 +88,7 @@ def test_a_linear_critic_in_closed_form(evaluate, keys, shape):
     size = int(np.prod(shape))
     w, b, real = points(0, size), points(1, *shape), points(2, 8, *shape)
     networks = {"generator": Point(b), "critic": Linear(w)}
-    seen = evaluate(small().opponent_loss, networks, real, keys(8))
+    seen = evaluate(small().critic_loss, networks, real, keys(8))
     shift, length = (np.tanh(b) - real.mean(0)).reshape(-1), np.linalg.norm(w)
     penalty = 10 * (length - 1) ** 2
     np.testing.assert_allclose(seen.loss, w @ shift + penalty, rtol=1e-4)
@@ -109,14 +109,14 @@ def test_the_best_critic_of_a_shift_measures_the_distance(evaluate, keys):
     """
     v = np.array([3.0, -4.0], np.float32)
     networks = {"generator": Point(jnp.zeros(2)), "critic": Linear(v / 5)}
-    seen = evaluate(small().opponent_loss, networks, np.tile(v, (8, 1)), keys(8))
+    seen = evaluate(small().critic_loss, networks, np.tile(v, (8, 1)), keys(8))
     np.testing.assert_allclose(seen.metrics["wasserstein"], 5, rtol=1e-6)
     np.testing.assert_allclose(seen.loss, -5, rtol=1e-6)
 
 
 def test_the_loss_is_minus_the_distance_plus_the_penalty(evaluate, fresh, keys):
     method = small(critic=Net(width=4, depth=1, norm="layer"))
-    seen = evaluate(method.opponent_loss, fresh(method), points(0, 8, 2), keys(8))
+    seen = evaluate(method.critic_loss, fresh(method), points(0, 8, 2), keys(8))
     np.testing.assert_allclose(seen.loss, seen.metrics["penalty"] - seen.metrics["wasserstein"], rtol=1e-6)
     assert seen.metrics["penalty"] > 0 and seen.metrics["slope_std"] > 0
     assert gradients(seen, "critic") > 1e-3
@@ -135,7 +135,7 @@ def test_fakes_are_constants_for_the_critic(evaluate, fresh, keys):
         return (critic(fake) - critic(batch.x) + penalty).mean(), {}
 
     networks = fresh(method)
-    ours, theirs = (evaluate(loss, networks, points(0, 8, 2), keys(8)) for loss in (method.opponent_loss, planted))
+    ours, theirs = (evaluate(loss, networks, points(0, 8, 2), keys(8)) for loss in (method.critic_loss, planted))
     np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-6)
     assert gradients(ours, "critic") > 1e-3
     assert gradients(ours, "generator") == 0
@@ -152,7 +152,7 @@ def test_the_generator_raises_its_score(evaluate, keys):
 def test_slopes_are_those_at_real_fake_and_interpolated_points(evaluate, fresh, keys):
     method = small(critic=Net(width=4, depth=1, activation="silu"))
     networks, real = fresh(method), jnp.asarray(points(0, 8, 2))
-    metrics = evaluate(method.opponent_loss, networks, real, keys(8)).metrics
+    metrics = evaluate(method.critic_loss, networks, real, keys(8)).metrics
     fake = method.sample(networks, fold(keys(8), 0))
     for at, x in (("_real", real), ("_fake", fake), ("", interpolate(real, fake, fold(keys(8), 1)))):
         expected = slopes(lambda x: networks["critic"](x)[:, 0], x)
@@ -171,7 +171,7 @@ def test_slope_statistics_cost_no_backward_pass(fresh, keys, critic):
     def update(weights, x, statistics):
         def objective(weights):
             batch = Batch(x, jnp.zeros(8, jnp.int32))
-            loss, metrics = method.opponent_loss(nnx.merge(graph, weights), batch, k)
+            loss, metrics = method.critic_loss(nnx.merge(graph, weights), batch, k)
             return loss, {name: value for name, value in metrics.items() if name.endswith(statistics)}
 
         return jax.grad(objective, has_aux=True)(weights)
@@ -187,7 +187,7 @@ def test_slope_statistics_cost_no_backward_pass(fresh, keys, critic):
 def test_slopes_are_pooled_over_devices(evaluate, fresh, keys):
     """Mean and standard deviation over the whole batch; the mean of each device's deviation would be less."""
     networks = fresh(small())
-    one, two = (evaluate(small().opponent_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
+    one, two = (evaluate(small().critic_loss, networks, points(0, 8, 2), keys(8), n) for n in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one, two)
 
 
@@ -199,7 +199,7 @@ def test_noise_and_epsilon_share_no_bits(evaluate, keys):
     """
     method = small(latent=1)
     networks = {"generator": Plain(lambda z: z), "critic": Plain(jnp.exp)}
-    slope = evaluate(method.opponent_loss, networks, np.zeros((4000, 1), np.float32), keys(4000)).metrics["slope_mean"]
+    slope = evaluate(method.critic_loss, networks, np.zeros((4000, 1), np.float32), keys(4000)).metrics["slope_mean"]
     expected = integrate.quad(lambda e: np.exp((1 - e) ** 2 / 2), 0, 1)[0]
     shared = integrate.quad(lambda z: np.exp((1 - stats.norm.cdf(z)) * z) * stats.norm.pdf(z), -9, 9)[0]
     assert abs(slope - expected) < 0.08
@@ -330,7 +330,7 @@ def test_the_settings_of_the_penalty_reach_it(evaluate, keys):
     """A slope of 1.3 costs weight (1.3 - target)^2, and nothing below a one-sided target."""
     networks = {"generator": Point(B), "critic": Linear(W)}
     for penalty, expected in [(Penalty(weight=0.1, target=0.3), 0.1), (Penalty(one_sided=True, target=2.0), 0)]:
-        seen = evaluate(small(penalty=penalty).opponent_loss, networks, points(0, 8, 2), keys(8))
+        seen = evaluate(small(penalty=penalty).critic_loss, networks, points(0, 8, 2), keys(8))
         np.testing.assert_allclose(seen.metrics["penalty"], expected, rtol=1e-5)
 
 
@@ -373,7 +373,7 @@ def test_dropout_leaves_one_function_to_an_update(keys):
     networks = game.merge(state.params, state.stats, train=True, keys=k)
 
     def losses(x):
-        return method.opponent_loss(networks, Batch(x, jnp.zeros(8, jnp.int32)), k)[1]
+        return method.critic_loss(networks, Batch(x, jnp.zeros(8, jnp.int32)), k)[1]
 
     metrics = jax.tree.map(lambda a: a[0], jax.vmap(losses, axis_name=AXIS)(real[None]))
     fake = method.sample(networks, fold(k, 0))
@@ -405,7 +405,7 @@ def test_convolutional_networks_fit_the_losses(keys, channels):
     def losses(x):
         networks = method.networks((8, 8, channels), nnx.Rngs(0))
         batch = Batch(x, jnp.zeros(4, jnp.int32))
-        return method.opponent_loss(networks, batch, k)[0], method.generator_loss(networks, None, k)[0]
+        return method.critic_loss(networks, batch, k)[0], method.generator_loss(networks, None, k)[0]
 
     shapes = jax.eval_shape(jax.vmap(losses, axis_name="data"), jnp.zeros((1, 4, 8, 8, channels)))
     assert [shape.shape for shape in shapes] == [(1,), (1,)]

@@ -86,7 +86,7 @@ def test_what_is_built_one_by_one_has_a_bound(flags, said):
 def test_a_generators_larger_batch_draws_what_it_drew_one_by_one(tiny):
     """Fake examples beyond a batch have keys of their own streams, one after another."""
     from genlab.kernels.random import example_keys, fold
-    from genlab.methods.adversarial import MORE
+    from genlab.parts.adversarial import MORE
 
     method = dataclasses.replace(tiny("gan").method, generator_batch=3)
     seen = []

@@ -248,7 +248,7 @@ def test_every_play_sees_fresh_examples_and_noise(tiny):
         jax.debug.callback(lambda x, k: seen.append((x, k)), batch.x, jax.random.key_data(keys))
         return jnp.zeros(()) + networks["critic"](batch.x).mean(), {}
 
-    object.__setattr__(config.method, "opponent_loss", loss)
+    object.__setattr__(config.method, "critic_loss", loss)
     bench = Bench(config)
     bench.run(bench.init(), 2)
     jax.effects_barrier()

@@ -17,6 +17,7 @@ from genlab.methods.ae import AE
 from genlab.methods.gan import GAN
 from genlab.methods.rbm import RBM
 from genlab.nn.network import Net
+from genlab.parts.labels import Conditioning
 from genlab.track import grids
 from genlab.train.state import Game, stream
 from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
@@ -192,7 +193,7 @@ def test_held_out_images_are_those_the_step_would_see():
 
 def test_pictures_of_classes_have_a_column_for_each():
     """Every row is of one latent, every column of one class."""
-    method = GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, label="projection")
+    method = GAN(latent=2, generator=SMALL, discriminator=SMALL, classes=3, labels=Conditioning("projection"))
     game = Game(method, (2, 2, 1), 0, 10)
     state = initial(game)
     state = dataclasses.replace(state, ema=jax.tree.map(lambda p: p + 0.5, state.ema))

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from genlab.errors import require
+from genlab.errors import at_least, require
 from genlab.kernels.augment import Kind, augment
 from genlab.kernels.random import Keys, fold
 from genlab.losses.adversarial import lecam
+from genlab.parts.adversarial import REGULARISE, Examples, values
 from genlab.parts.metrics import batch_mean
-from genlab.parts.types import Metrics, Turn
+from genlab.parts.types import Data, Metrics, Networks, Turn
 
-Data = Float[Array, "b *shape"]
 Score = Callable[[Data], Float[Array, " b"]]
+ANCHORS = "anchors"  # their name among a game's networks
 
 
 class Anchors(nnx.Module):
@@ -59,10 +61,8 @@ class Regularise:
     authors' BigGAN code, which counts iterations of several updates."""
 
     def __post_init__(self) -> None:
-        for name in ("consistency", "consistency_fake", "lecam"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        at_least(self, 0, "consistency", "consistency_fake", "lecam", "lecam_start")
         require(0 <= self.decay < 1, "decay", self.decay, "in [0, 1)")
-        require(self.lecam_start >= 0, "lecam_start", self.lecam_start, "at least 0")
         require(bool(self.by) or not self.consistent, "by", self.by, "at least one kind of change for a consistency")
 
     @property
@@ -70,8 +70,30 @@ class Regularise:
         """Whether any consistency is asked for."""
         return self.consistency > 0 or self.consistency_fake > 0
 
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """The name of the anchors, if LeCam is asked for; they are the opponent's."""
+        return (ANCHORS,) if self.lecam else ()
+
+    def networks(self, shape: tuple[int, ...]) -> Networks:
+        """The anchors, fresh, if LeCam is asked for.
+
+        Raises:
+            Invalid: a consistency is asked for, and data of `shape` are no images.
+        """
+        free = len(shape) == 3 or not self.consistent
+        require(free, "regularise", self, f"possible for data of shape {shape}: consistency is of images")
+        return {name: Anchors() for name in self.owned}
+
     def __call__(
-        self, score: Score, real: Data, fake: Data, keys: Keys, anchors: Anchors | None, turn: Turn = None
+        self, network: nnx.Module, examples: Examples, anchors: nnx.Module | None, turn: Turn = None
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The cost of the examples of an update, of which it uses the stream REGULARISE: see `cost`."""
+        score = partial(values, network, labels=examples.labels)
+        return self.cost(score, examples.real, examples.fake, fold(examples.keys, REGULARISE), anchors, turn)
+
+    def cost(
+        self, score: Score, real: Data, fake: Data, keys: Keys, anchors: nnx.Module | None, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """The cost of a batch, weighted, and of each part, not weighted.
 
