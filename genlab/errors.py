@@ -22,6 +22,13 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
         raise Invalid(f"{field}: {value!r} is not {allowed}")
 
 
+def at_least(settings: object, least: int | float, *names: str) -> None:
+    """Raise `Invalid` ("name: value is not at least LEAST") for the first of these settings that is less."""
+    for name in names:
+        value = getattr(settings, name)
+        require(value >= least, name, value, f"at least {least}")
+
+
 @dataclass(frozen=True)
 class Within:
     """Of an annotated number: what `check_fields` allows, both ends included, in place of what it allows any."""
