@@ -6,7 +6,8 @@ Expect:    Frechet distance 0.86, precision 0.92, recall 0.55 (scripts/evaluate.
 """
 
 from genlab.config.sections import Config, Train
-from genlab.methods.iwae import IWAE
+from genlab.methods.vae import VAE
+from genlab.parts.objective import Objective
 from genlab.parts.optimizer import Optimizer
 
-config = Config(method=IWAE(k=5, optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))
+config = Config(method=VAE(objective=Objective("iwae", k=5), optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

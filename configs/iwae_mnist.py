@@ -11,8 +11,9 @@ Published: -log p(x) 86.76 (k = 1), 85.54 (k = 5), 84.78 (k = 50) nats from 5,00
 
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
-from genlab.methods.iwae import IWAE
+from genlab.methods.vae import VAE
 from genlab.nn.network import Net
+from genlab.parts.objective import Objective
 from genlab.parts.optimizer import Optimizer
 
 BATCH, EPOCH = 20, 59_000 // 20  # iterations
@@ -26,7 +27,7 @@ adam = Optimizer(
     decay=10 ** (-1 / 7),
 )
 config = Config(
-    method=IWAE(latent=50, k=50, encoder=net, decoder=net, optimizer=adam),
+    method=VAE(latent=50, objective=Objective("iwae", k=50), encoder=net, decoder=net, optimizer=adam),
     data=Data(name="tfds:mnist", binarise=True, batch_size=BATCH, validation=1 / 60),
     train=Train(steps=sum(PASSES), validate_every=EPOCH * 10),
 )

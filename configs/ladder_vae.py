@@ -12,8 +12,15 @@ from dataclasses import replace
 from genlab.config.sections import Config, Train
 from genlab.methods.ladder_vae import LadderVAE
 from genlab.nn.network import Net
+from genlab.parts.objective import Objective
 from genlab.parts.optimizer import Optimizer
 
 net = Net(norm="batch")
-method = LadderVAE(encoder=net, decoder=net, between=replace(net, depth=1), warmup=1000, optimizer=Optimizer(eps=1e-5))
+method = LadderVAE(
+    encoder=net,
+    decoder=net,
+    between=replace(net, depth=1),
+    objective=Objective(warmup=1000),
+    optimizer=Optimizer(eps=1e-5),
+)
 config = Config(method=method, train=Train(steps=5000))

@@ -6,7 +6,8 @@ Expect:    Frechet distance 0.71, precision 0.98, recall 0.38 (scripts/evaluate.
 """
 
 from genlab.config.sections import Config, Train
-from genlab.methods.vamp import Vamp
+from genlab.methods.vae import VAE
 from genlab.parts.optimizer import Optimizer
+from genlab.parts.prior import Prior
 
-config = Config(method=Vamp(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))
+config = Config(method=VAE(prior=Prior("vamp"), optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

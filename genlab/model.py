@@ -202,7 +202,7 @@ def _sample(method: Method, networks: Networks, given: dict, rows: dict) -> Arra
 
 
 def _prior(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.prior(networks, _keys(given, rows))
+    return method.draw_latents(networks, _keys(given, rows))
 
 
 def _decode(method: Method, networks: Networks, given: dict, rows: dict) -> Array:

@@ -30,7 +30,7 @@ def path_length(model: Model, extractor: Extractor | None, n: int) -> dict[str, 
             x = method.decode(networks, z, labels)
             return x if extractor is None else extractor.apply(weights, (x + 1) * 127.5)[0]
 
-        a, b = (method.prior(networks, fold(keys, i)) for i in (1, 2))
+        a, b = (method.draw_latents(networks, fold(keys, i)) for i in (1, 2))
         return speeds(see, a, b, fold(keys, 3), slerp if model.gaussian else lerp)
 
     constants = (model.state, () if extractor is None else extractor.weights, stream(0, "smoothness"))

@@ -69,7 +69,7 @@ class AAE(Encoding):
     def discriminator_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
-        real = networks["discriminator"](self.prior(networks, keys))[:, 0]
+        real = networks["discriminator"](self.draw_latents(networks, keys))[:, 0]
         fake = networks["discriminator"](self.encode(networks, batch.x))[:, 0]
         accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
         return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
@@ -90,5 +90,5 @@ class AAE(Encoding):
     ) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](z))
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))

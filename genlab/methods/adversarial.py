@@ -169,7 +169,7 @@ class Adversarial(Method):
 
     normal = True
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))
 
     def decode(

@@ -98,5 +98,5 @@ class AE(Encoding):
     ) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](self.sparsity.units(z)))
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return codes(networks)(normal(keys, (self.latent,)))

@@ -157,13 +157,13 @@ class DBN(Encoding):
             z = visible_mean(energy, z)
         return self.bottom(networks).data(z)
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return self.gibbs.hidden(self.top(networks), keys)
 
     def draw(self, networks: Networks, keys: Keys, labels: Labels) -> Float[Array, "b *shape"]:
         """Bits drawn downwards from the topmost machine, and the means of the visible units given those above them."""
         down = self.layers(networks, "down")
-        h = draw_visible(self.top(networks), self.prior(networks, fold(keys, 0)), fold(keys, 1))
+        h = draw_visible(self.top(networks), self.draw_latents(networks, fold(keys, 0)), fold(keys, 1))
         above = down_pass(down, h, fold(keys, 2))[1]
         return self.bottom(networks).data(visible_mean(down[0], above))
 

@@ -98,7 +98,7 @@ class Method(abc.ABC):
         """The players in their order of play."""
 
     @abc.abstractmethod
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         """Latents to sample from; one per key."""
 
     @abc.abstractmethod
@@ -120,7 +120,7 @@ class Method(abc.ABC):
         labels = self.draw_labels(keys) if labels is None else labels
         if isinstance(self, Ancestral):
             return self.draw(networks, keys, labels)
-        return self.decode(networks, self.prior(networks, keys), labels)
+        return self.decode(networks, self.draw_latents(networks, keys), labels)
 
 
 @dataclass(frozen=True)

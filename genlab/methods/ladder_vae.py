@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,15 @@ from genlab.errors import require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.game import Player
-from genlab.methods.variational import Annealed, Probabilistic
+from genlab.methods.game import Encoding, Player
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import Linear
-from genlab.nn.network import Net, encoder, finish
+from genlab.nn.network import Net, decoder, encoder, finish
 from genlab.nn.norms import block, needs_bias
+from genlab.parts.latent_model import centre, draw, log_likelihood, observation
+from genlab.parts.likelihood import Likelihood
+from genlab.parts.objective import Objective, evidence
+from genlab.parts.optimizer import Optimizer
 from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Latents = Float[Array, "b latent"]  # of all layers
@@ -106,33 +109,57 @@ def gaussian_of(parameters: Part) -> Normal:
 
 
 @dataclass(frozen=True)
-class LadderVAE(Probabilistic, Annealed):
+class LadderVAE(Encoding):
     """Hierarchical VAE: p(x|z_1) p(z_1|z_2) ... p(z_L), q from the top down.
 
     `decode` and `encode` deal in whitened latents, all layers side by side from the data upwards: standard normal noise
     for each layer, which the layer above turns into a draw of its prior. So the prior of all of them is N(0, I).
     """
 
-    sampling: ClassVar[tuple[str, ...]] = ("encoder", "ladder", "decoder", "observation")
-    headline: ClassVar[tuple[str, str]] = ("model/loss", "model/kl")
-
+    sampling = ("encoder", "ladder", "decoder", "observation")
+    headline = ("model/loss", "model/kl")
+    monitor = "validation/model/loss"
     normal = True
 
+    latent: int = 16
+    """Dimensions of all layers of latents together."""
     layers: tuple[int, ...] = (12, 4)
     """Dimensions of each layer of latents, from the data upwards; together `latent`."""
+    encoder: Net = field(default_factory=Net)
+    """Examples to the features that the lowest layer sees."""
     between: Net = field(default_factory=lambda: Net(depth=1))
     """The networks between layers; an mlp, whose norm is also that of the features which the layers see."""
+    decoder: Net = field(default_factory=Net)
+    """The lowest layer of latents to what the likelihood needs."""
+    likelihood: Likelihood = field(default_factory=Likelihood)
+    """p(x|z_1)."""
+    objective: Objective = field(default_factory=Objective)
+    """What is minimised: the evidence lower bound, the weight of its KL term, free bits."""
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    """The optimiser of all networks."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         fits = bool(self.layers) and min(self.layers) >= 1 and sum(self.layers) == self.latent
         require(fits, "layers", self.layers, f"positive dimensions that add up to latent = {self.latent}")
         require(self.between.backbone == "mlp", "between.backbone", self.between.backbone, "mlp")
+        bound = "elbo: the other objectives are of a single layer of latents"
+        require(self.objective.name == "elbo", "objective.name", self.objective.name, bound)
+
+    @property
+    def observation(self) -> str:
+        return self.likelihood.name
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        core = self.core(shape, self.between.width, self.layers[0], rngs)
-        unshifted(core["encoder"], self.between)
-        return core | {"ladder": Ladder(self.between, self.layers, rngs=rngs)}
+        features = encoder(self.encoder, shape, self.between.width, rngs)
+        return {
+            "encoder": unshifted(features, self.between),
+            "decoder": decoder(self.decoder, self.layers[0], self.likelihood.outputs(shape), rngs),
+            "observation": self.likelihood.network(shape),
+            "ladder": Ladder(self.between, self.layers, rngs=rngs),
+        }
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        centre(networks, mean)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("model", self.sampling, self.loss, self.optimizer),)
@@ -155,15 +182,16 @@ class LadderVAE(Probabilistic, Annealed):
     ) -> Float[Array, " b"]:
         layers = self.posterior(networks, x, normal(keys, (self.latent,)))
         ratios = jnp.stack([gaussian(z, *q) - gaussian(z, *p) for z, q, p in layers]).sum(0)
-        return ratios - self.distortion(networks, x, layers[0].z)
+        return ratios + log_likelihood(networks, x, layers[0].z)
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
         layers = self.posterior(networks, batch.x, normal(keys, (self.latent,)))
-        distortion = self.distortion(networks, batch.x, layers[0].z)
-        kls = [kl_normal(*q, *p).sum(1) for _, q, p in layers]
-        kl = jnp.stack(kls).sum(0)
-        each = {f"kl_{i}": kl.mean() for i, kl in enumerate(kls, 1)}
-        return distortion.mean() + self.weight(turn) * kl.mean(), self.bound(networks, distortion, kl) | each
+        distortion = -log_likelihood(networks, batch.x, layers[0].z)
+        kls = [kl_normal(*q, *p) for _, q, p in layers]
+        kl = jnp.concatenate(kls, axis=1)
+        loss = distortion.mean() + self.objective.weight_of_kl(turn) * self.objective.charged(kl)
+        each = {f"kl_{i}": kl.sum(1).mean() for i, kl in enumerate(kls, 1)}
+        return loss, evidence(distortion, kl.sum(1)) | each | observation(networks).metrics()
 
     def divergences(
         self, networks: Networks, x: Float[Array, "b *shape"], keys: Keys, labels: Labels = None
@@ -177,13 +205,20 @@ class LadderVAE(Probabilistic, Annealed):
         return jnp.concatenate([p.whitened(z) for z, _, p in layers], axis=1)
 
     def decode(self, networks: Networks, z: Latents, labels: Labels = None) -> Float[Array, "b *shape"]:
+        return observation(networks).mean(networks["decoder"](self._lowest(networks, z)))
+
+    def draw(self, networks: Networks, keys: Keys, labels: Labels) -> Float[Array, "b *shape"]:
+        return draw(self.likelihood, networks, self._lowest(networks, self.draw_latents(networks, keys)), keys)
+
+    def _lowest(self, networks: Networks, z: Latents) -> Part:
+        """The layer of latents next to the data, from whitened ones."""
         parts = self._parts(z)
         below = parts[-1]
         for i in reversed(range(len(self.layers) - 1)):
             below = _ladder(networks).down(i, below).at(parts[i])
-        return self.mean(networks, below)
+        return below
 
-    def prior(self, networks: Networks, keys: Keys) -> Latents:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Latents:
         return normal(keys, (self.latent,))
 
     def _parts(self, z: Latents) -> list[Part]:

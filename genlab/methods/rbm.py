@@ -101,7 +101,7 @@ class RBM(Encoding):
         model = machine(networks, "machine")
         return model.data(visible_mean(model.energy, z))
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return self.gibbs.hidden(machine(networks, "machine").energy, keys)
 
     def log_weight(

@@ -107,7 +107,7 @@ class StackedAE(Encoding):
     ) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](z))
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return codes(networks)(normal(keys, (self.latent,)))
 
 

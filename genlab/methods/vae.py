@@ -1,44 +1,117 @@
-"""The variational autoencoder of Kingma and Welling (2014), with the beta of Higgins et al. (2017) and free bits."""
+"""Variational autoencoders: Kingma and Welling (2014), of any likelihood, prior, posterior and objective."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import jax
-import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.errors import require
+from genlab.errors import at_least
 from genlab.kernels.random import Keys
-from genlab.losses.divergence import kl_normal
-from genlab.methods.variational import Annealed, Isotropic, Latents
-from genlab.nn.layers import AXIS
-from genlab.parts.types import Metrics, Networks, Turn
+from genlab.methods.game import Encoding, Player
+from genlab.nn.network import Net
+from genlab.parts.latent_model import LatentModel, centre, draw, log_likelihood, observation
+from genlab.parts.likelihood import Likelihood
+from genlab.parts.objective import Objective
+from genlab.parts.optimizer import Optimizer
+from genlab.parts.posterior import Posterior
+from genlab.parts.prior import Prior
+from genlab.parts.types import Labels, Metrics, Networks, Turn
+
+Data = Float[Array, "b *shape"]
+Latents = Float[Array, "b latent"]
 
 
 @dataclass(frozen=True)
-class VAE(Isotropic, Annealed):
-    """Variational autoencoder: minimises -ELBO = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, I))."""
+class VAE(Encoding):
+    """Variational autoencoder: minimises -ELBO = E_q[-log p(x|z)] + KL(q(z|x) || p(z)), or another objective.
 
-    free_bits: float = 0.0
-    """Nats of KL that every latent may use for nothing, on average over the batch; 0 charges all."""
+    With classes everything is given the class, and what is bounded is log p(x|y).
+    """
+
+    monitor = "validation/model/loss"
+
+    latent: int = 16
+    """Dimensions of the latent space."""
+    encoder: Net = field(default_factory=Net)
+    """Examples to what the posterior needs."""
+    decoder: Net = field(default_factory=Net)
+    """Latents to what the likelihood needs."""
+    likelihood: Likelihood = field(default_factory=Likelihood)
+    """p(x|z)."""
+    prior: Prior = field(default_factory=Prior)
+    """p(z)."""
+    posterior: Posterior = field(default_factory=Posterior)
+    """q(z|x)."""
+    objective: Objective = field(default_factory=Objective)
+    """What is minimised."""
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    """The optimiser of all networks."""
+    classes: int = 0
+    """Classes whose labels the networks are given, all that the data has; 0: none."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.free_bits >= 0, "free_bits", self.free_bits, "at least 0")
+        at_least(self, 1, "latent")
+        at_least(self, 0, "classes")
+        self.objective.check(self.model)
+
+    @property
+    def model(self) -> LatentModel:
+        """The parts together."""
+        return LatentModel(
+            self.latent, self.encoder, self.decoder, self.likelihood, self.prior, self.posterior, self.classes
+        )
+
+    @property
+    def sampling(self) -> tuple[str, ...]:
+        return self.model.names
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        return "model/loss", "model/elbo" if self.objective.name == "iwae" else "model/kl"
+
+    @property
+    def normal(self) -> bool:
+        return self.prior.name == "normal"
+
+    @property
+    def observation(self) -> str:
+        return self.likelihood.name
+
+    def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
+        return self.model.networks(shape, rngs)
+
+    def centre(self, networks: Networks, mean: Float[Array, "*shape"]) -> None:
+        centre(networks, mean)
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player("model", self.sampling, self.loss, self.optimizer),)
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        labels = self.labels_of(batch)
-        mean, log_variance = self.posterior(networks, batch.x, labels)
-        distortion = self.distortion(networks, batch.x, self.draw(mean, log_variance, keys), labels)
-        kl = kl_normal(mean, log_variance)
-        loss = distortion.mean() + self.weight(turn) * self._charged(kl)
-        return loss, self.bound(networks, distortion, kl.sum(1))
+        """Of the batch's posteriors, the prior, and the likelihood of what is drawn."""
+        model, labels = self.model, self.labels_of(batch)
 
-    def _charged(self, kl: Latents) -> Float[Array, ""]:
-        """The sum over latents of max(free bits, mean KL) of Kingma et al. (2016), the mean being all devices'.
+        def of_latents(z: Latents) -> Float[Array, " b"]:
+            return log_likelihood(networks, batch.x, z, labels)
 
-        Written as a choice, so that each device's gradient is that of its own share of the mean.
-        """
-        mine = kl.mean(0)
-        everyone = jax.lax.pmean(jax.lax.stop_gradient(mine), AXIS)
-        return jnp.where(everyone > self.free_bits, mine, self.free_bits).sum()
+        q, p = model.q(networks, batch.x, labels), model.p(networks)
+        loss, metrics = self.objective(q, p, of_latents, keys, turn)
+        return loss, metrics | observation(networks).metrics()
+
+    def draw_latents(self, networks: Networks, keys: Keys) -> Latents:
+        return self.model.p(networks).draw(keys)
+
+    def draw(self, networks: Networks, keys: Keys, labels: Labels) -> Data:
+        return draw(self.likelihood, networks, self.draw_latents(networks, keys), keys, labels)
+
+    def encode(self, networks: Networks, x: Data, labels: Labels = None) -> Latents:
+        return self.model.encode(networks, x, labels)
+
+    def decode(self, networks: Networks, z: Latents, labels: Labels = None) -> Data:
+        return self.model.decode(networks, z, labels)
+
+    def log_weight(self, networks: Networks, x: Data, keys: Keys, labels: Labels = None) -> Float[Array, " b"]:
+        return self.model.log_weight(networks, x, keys, labels)
+
+    def divergences(self, networks: Networks, x: Data, keys: Keys, labels: Labels = None) -> Latents | None:
+        return self.model.divergences(networks, x, labels)

@@ -1,7 +1,7 @@
 """The VAE-GAN of Larsen et al. (2016): a VAE that reconstructs what a discriminator sees in an image."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +9,22 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.errors import require
-from genlab.kernels.random import Keys, fold
+from genlab.errors import at_least
+from genlab.kernels.random import Keys, fold, normal
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
-from genlab.methods.autoencoder import Autoencoder
-from genlab.methods.game import Player
-from genlab.methods.variational import Posterior
+from genlab.methods.game import Encoding, Player
 from genlab.nn.initialisers import glorot
 from genlab.nn.layers import ACTIVATIONS, Linear
 from genlab.nn.network import Net, decoder, encoder, finish
+from genlab.parts.distributions import Normal
 from genlab.parts.optimizer import Optimizer
+from genlab.parts.pixels import squash
 from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 Data = Float[Array, "b *shape"]
+Latents = Float[Array, "b latent"]
 RMSPROP = Optimizer("rmsprop", learning_rate=3e-4)  # section 4 of the paper
 
 
@@ -42,16 +43,23 @@ class Discriminator(nnx.Module):
 
 
 @dataclass(frozen=True)
-class VAEGAN(Posterior, Autoencoder):
+class VAEGAN(Encoding):
     """Algorithm 1, each player moving on a batch of its own.
 
     As usual, decoder and discriminator play the non-saturating game instead of the minimax one.
     """
 
-    sampling: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
-    headline: ClassVar[tuple[str, str]] = ("discriminator/loss", "encoder/distortion")
-    monitor: ClassVar[str] = "validation/sliced_wasserstein"
+    sampling = ("encoder", "decoder")
+    headline = ("discriminator/loss", "encoder/distortion")
+    monitor = "validation/sliced_wasserstein"
+    normal = True
 
+    latent: int = 16
+    """Dimensions of the latent space."""
+    encoder: Net = field(default_factory=Net)
+    """Examples to means and log-variances of their latents."""
+    decoder: Net = field(default_factory=Net)
+    """Latents to examples."""
     discriminator: Net = field(default_factory=Net)
     """Examples to features."""
     optimizer: Optimizer = RMSPROP
@@ -64,9 +72,8 @@ class VAEGAN(Posterior, Autoencoder):
     """Weight of the reconstruction against the adversarial loss, in the decoder's loss."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.features >= 1, "features", self.features, "at least 1")
-        require(self.gamma >= 0, "gamma", self.gamma, "at least 0")
+        at_least(self, 1, "latent", "features")
+        at_least(self, 0, "gamma")
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         return {
@@ -86,8 +93,8 @@ class VAEGAN(Posterior, Autoencoder):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """-log D(x) - log(1 - D(reconstruction)) - log(1 - D(sample))."""
-        judge = _judge(networks)
-        real, rebuilt, fake = (judge(x)[1] for x in (batch.x, *self._fakes(networks, batch.x, keys)))
+        discriminator = _discriminator(networks)
+        real, rebuilt, fake = (discriminator(x)[1] for x in (batch.x, *self._fakes(networks, batch.x, keys)))
         accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
         loss = non_saturating_discriminator(real, fake) + jax.nn.softplus(rebuilt)
         return loss.mean(), {"accuracy": jnp.asarray(accuracy)}
@@ -96,10 +103,10 @@ class VAEGAN(Posterior, Autoencoder):
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
     ) -> tuple[Float[Array, ""], Metrics]:
         """The KL term, and -log N(features of x; those of its reconstruction, I)."""
-        mean, log_variance = self.posterior(networks, batch.x)
-        rebuilt = self.decode(networks, self.draw(mean, log_variance, fold(keys, 0)))
+        q = self.posterior(networks, batch.x)
+        rebuilt = self.decode(networks, q.draw(fold(keys, 0)))
         distortion = self._distortion(networks, batch.x, rebuilt).mean()
-        kl = kl_normal(mean, log_variance).sum(1).mean()
+        kl = kl_normal(q.mean, q.log_variance).sum(1).mean()
         return kl + distortion, {"kl": kl, "distortion": distortion}
 
     def decoder_loss(
@@ -107,21 +114,35 @@ class VAEGAN(Posterior, Autoencoder):
     ) -> tuple[Float[Array, ""], Metrics]:
         """gamma times the reconstruction of features, and -log D of reconstructions and samples."""
         rebuilt, fake = self._fakes(networks, batch.x, keys)
-        adversarial = sum(non_saturating_generator(_judge(networks)(x)[1]) for x in (rebuilt, fake))
+        adversarial = sum(non_saturating_generator(_discriminator(networks)(x)[1]) for x in (rebuilt, fake))
         return (self.gamma * self._distortion(networks, batch.x, rebuilt) + adversarial).mean(), {}
 
-    def divergences(self, networks: Networks, x: Data, keys: Keys, labels: Labels = None) -> Float[Array, "b latent"]:
-        return kl_normal(*self.posterior(networks, x, labels))
+    def posterior(self, networks: Networks, x: Data) -> Normal:
+        """q(z|x)."""
+        return Normal(*jnp.split(networks["encoder"](x), 2, axis=1))
+
+    def draw_latents(self, networks: Networks, keys: Keys) -> Latents:
+        return normal(keys, (self.latent,))
+
+    def encode(self, networks: Networks, x: Data, labels: Labels = None) -> Latents:
+        return self.posterior(networks, x).mean
+
+    def decode(self, networks: Networks, z: Latents, labels: Labels = None) -> Data:
+        return squash(networks["decoder"](z))
+
+    def divergences(self, networks: Networks, x: Data, keys: Keys, labels: Labels = None) -> Latents:
+        q = self.posterior(networks, x)
+        return kl_normal(q.mean, q.log_variance)
 
     def _fakes(self, networks: Networks, x: Data, keys: Keys) -> tuple[Data, Data]:
         """Reconstructions, and samples from the prior."""
-        z = self.draw(*self.posterior(networks, x), fold(keys, 0))
+        z = self.posterior(networks, x).draw(fold(keys, 0))
         return self.decode(networks, z), self.sample(networks, fold(keys, 1))
 
     def _distortion(self, networks: Networks, x: Data, rebuilt: Data) -> Float[Array, " b"]:
         """-log p(features of x | z) in nats per example."""
-        return gaussian(_judge(networks)(x)[0], _judge(networks)(rebuilt)[0], 0.0)
+        return gaussian(_discriminator(networks)(x)[0], _discriminator(networks)(rebuilt)[0], 0.0)
 
 
-def _judge(networks: Networks) -> Discriminator:
+def _discriminator(networks: Networks) -> Discriminator:
     return cast(Discriminator, networks["discriminator"])

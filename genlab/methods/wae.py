@@ -62,7 +62,7 @@ class WAE(Encoding):
         """Algorithm 2, on the batch of all devices: the estimate compares all of its codes with each other."""
         z = self.encode(networks, batch.x)
         loss, metrics = error(batch.x, self.decode(networks, z))
-        codes, prior = jax.lax.all_gather((z, self.prior(networks, keys)), AXIS, tiled=True)
+        codes, prior = jax.lax.all_gather((z, self.draw_latents(networks, keys)), AXIS, tiled=True)
         discrepancy = mmd(codes, prior, 1.0)
         return loss + self.weight * discrepancy, metrics | {"mmd": discrepancy}
 
@@ -76,5 +76,5 @@ class WAE(Encoding):
     ) -> Float[Array, "b *shape"]:
         return squash(networks["decoder"](z))
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))

@@ -56,7 +56,7 @@ def test_the_prior_is_the_gaussian_of_the_codes(fresh, compiled, keys):
     """Of mean 1 and covariance 0.25 I here."""
     networks, k = fresh(METHOD, IMAGE), keys(4)
     networks["codes"].mean[...], networks["codes"].second[...] = jnp.ones(2), 0.25 * jnp.eye(2) + 1
-    drawn = compiled(lambda k: (METHOD.prior(networks, k), networks["codes"](normal(k, (2,)))))(k)
+    drawn = compiled(lambda k: (METHOD.draw_latents(networks, k), networks["codes"](normal(k, (2,)))))(k)
     np.testing.assert_array_equal(*drawn)
 
 

@@ -194,7 +194,7 @@ def test_samples_are_the_model(fresh, keys):
     drawn = jax.jit(lambda k: METHOD.sample(networks, k))(keys(4000))
     expected = np.tensordot(enumerate_all(networks)[0], IMAGES, 1)
     np.testing.assert_allclose(np.mean(drawn, 0), expected, atol=0.08)
-    h = np.asarray(jax.jit(lambda k: METHOD.prior(networks, k))(keys(50)))
+    h = np.asarray(jax.jit(lambda k: METHOD.draw_latents(networks, k))(keys(50)))
     assert h.shape == (50, 2)
     assert set(np.unique(h)) <= {0, 1}
 

@@ -64,7 +64,7 @@ def test_a_sample_is_a_decoded_latent_of_its_own_key(method, fresh, compiled, ke
     networks = fresh(method, IMAGE)
 
     def draw(k):
-        return method.sample(networks, k), method.decode(networks, method.prior(networks, k))
+        return method.sample(networks, k), method.decode(networks, method.draw_latents(networks, k))
 
     (many, decoded), (few, _) = compiled(lambda k: (draw(k), draw(k[:3])))(keys(6))
     if methods.name_of(method) not in ANCESTRAL:

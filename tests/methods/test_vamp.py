@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from genlab.methods.vamp import Pseudo, Vamp
 from scipy import special, stats
 
 from genlab.errors import Invalid
 from genlab.methods.vae import VAE
-from genlab.methods.vamp import Pseudo, Vamp
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)
@@ -45,7 +45,7 @@ def test_draws_have_the_mixtures_moments(fresh, keys, compiled):
     """Mean and second moment of 20,000 draws, within 5 standard errors, which are below 0.05."""
     networks = fresh(METHOD, IMAGE)
     mean, deviation = components(networks)
-    drawn = np.asarray(compiled(lambda k: METHOD.prior(networks, k))(keys(20_000)))
+    drawn = np.asarray(compiled(lambda k: METHOD.draw_latents(networks, k))(keys(20_000)))
     np.testing.assert_allclose(drawn.mean(0), mean.mean(0), atol=0.1)
     np.testing.assert_allclose((drawn**2).mean(0), (mean**2 + deviation**2).mean(0), atol=0.25)
 

@@ -148,7 +148,7 @@ def test_the_weight_is_the_likelihood_of_example_and_code(fresh, keys):
 
 def test_samples_are_made_of_the_codebooks_vectors(fresh, keys):
     networks = fresh(METHOD, IMAGE)
-    tokens = np.asarray(METHOD.prior(networks, keys(6))).reshape(-1, 2)
+    tokens = np.asarray(METHOD.draw_latents(networks, keys(6))).reshape(-1, 2)
     vectors = np.asarray(networks["codebook"].vectors)
     assert (abs(tokens[:, None] - vectors).max(-1).min(1) < 1e-6).all()
 

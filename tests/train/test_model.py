@@ -49,7 +49,7 @@ class Shown(Method):
 
     def sample(self, networks, keys, labels=None):
         labels = (uniform(fold(keys, 7)) * self.classes).astype(jnp.int32) if labels is None else labels
-        return self.decode(networks, self.prior(networks, keys), labels)
+        return self.decode(networks, self.draw_latents(networks, keys), labels)
 
 
 @pytest.fixture
