@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import difflib
-import functools
 import io
 import itertools
 import logging
@@ -30,6 +29,9 @@ from genlab.parts.contraction import Contraction
 from genlab.parts.sparsity import Sparsity
 
 T = TypeVar("T")
+FLAG = re.compile(r"--[a-z][a-z0-9.-]*")
+# in tyro's help, whose columns are two spaces or a frame apart: a flag with no value behind it, and its negation
+SWITCH = re.compile(rf"({FLAG.pattern})(?:, ({FLAG.pattern}))?(?= *$| *│|  )", re.M)
 PACKAGE = Path(__file__).resolve().parent
 # in the package where it was installed from a wheel, beside it in a checkout
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
@@ -114,7 +116,7 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
         return found
     complaint = _written(contextlib.redirect_stderr, kind, argv, options)
     help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)
-    raise Invalid(_one_line(complaint, set(re.findall(r"--[a-z][a-z0-9.-]*", help_text)), argv))
+    raise Invalid(_one_line(complaint, help_text, argv))
 
 
 def _written(redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]) -> str:
@@ -144,20 +146,23 @@ def preset(name: str) -> Config:
     return runpy.run_path(str(CONFIGS / f"{name}.py"))["config"]
 
 
-def _one_line(complaint: str, flags: set[str], argv: Sequence[str]) -> str:
+def _one_line(complaint: str, help_text: str, argv: Sequence[str]) -> str:
     """Tyro's framed complaint as one line; an unknown flag is answered with the nearest ones, or with its section's.
 
     No public part of tyro gives the complaint without its frame, so its version is capped, and tests know every word.
     """
     body = [line.strip("│ ") for line in complaint.splitlines()[1:]]  # without the frame's title
     message = " ".join(itertools.takewhile(lambda line: not line.startswith(("──", "╰")), body)).strip()
-    unknown = re.match(r"Unrecognized options:\s*([^\s,=]*)", message)
-    if not unknown:
+    unknown = message.removeprefix("Unrecognized options:").strip()
+    if not message.startswith("Unrecognized options:"):
         return _known(message)
-    for flag, found, value in (argument.partition("=") for argument in argv):
-        if found and value == unknown[1] and flag.replace("_", "-") in flags:  # tyro sees the value of a switch alone
+    switches = {name for pair in SWITCH.findall(help_text) for name in pair if name}
+    joined = (argument.partition("=")[::2] for argument in argv if "=" in argument)
+    for flag, value in itertools.chain(joined, itertools.pairwise(argv)):  # tyro sees the value of a switch alone
+        given = not value.startswith("--") and f"{unknown}, ".startswith(f"{value}, ")
+        if given and flag.replace("_", "-") in switches:
             return f"{flag}: {value!r} is not allowed; it is a switch, without a value"
-    return _unknown(unknown[1], flags)
+    return _unknown(re.split(r"[\s,=]", unknown)[0], set(FLAG.findall(help_text)))
 
 
 def _unknown(flag: str, flags: set[str]) -> str:
@@ -183,30 +188,10 @@ def _known(message: str) -> str:
 
 
 def main(command: Callable[[list[str]], None]) -> None:
-    """Run a script's command on the arguments.
+    """Run a script's command on the arguments, and exit as it ends: see `ended`.
 
-    What ends it early is told in one line, with exit code 2 if the user can mend it and 1 otherwise. Compiled programs
-    are kept in the user's cache folder, so that a second start is quick.
+    Compiled programs are kept in the user's cache folder, so that a second start is quick.
     """
-
-    @functools.wraps(command)
-    def guarded() -> int:
-        try:
-            command(sys.argv[1:])
-            sys.stdout.flush()
-            return 0
-        except Invalid as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except BrokenPipeError:  # whoever read the output has gone, as `| head` does; nothing is left to flush
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE
-        except (Stopped, OSError) as error:
-            print(f"stopped: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:  # before there is anything to save
-            return 128 + signal.SIGINT
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as of stderr: what a terminal cannot show is spelt
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
@@ -215,7 +200,29 @@ def main(command: Callable[[list[str]], None]) -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "genlab" / "programs"))
-    sys.exit(guarded())
+    sys.exit(ended(command, sys.argv[1:]))
+
+
+def ended(command: Callable[[list[str]], None], argv: list[str]) -> int:
+    """The exit code of a command.
+
+    What ends it early is told in one line, with code 2 if the user can mend it and 1 otherwise.
+    """
+    try:
+        command(argv)
+        sys.stdout.flush()
+        return 0
+    except Invalid as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read the output has gone, as `| head` does; nothing is left to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (Stopped, OSError) as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before there is anything to save
+        return 128 + signal.SIGINT
 
 
 def describe(settings: Config) -> str:

@@ -23,10 +23,9 @@ def require(ok: bool, field: str, value: object, allowed: str) -> None:
 
 
 def at_least(settings: object, least: int | float, *names: str) -> None:
-    """Raise `Invalid` ("name: value is not at least LEAST") for the first of these settings that is less."""
+    """Raise `Invalid` unless these fields of the settings are at least so large."""
     for name in names:
-        value = getattr(settings, name)
-        require(value >= least, name, value, f"at least {least}")
+        require(getattr(settings, name) >= least, name, getattr(settings, name), f"at least {least}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ Seed = Annotated[int, Within(0, 2**32 - 1, "in [0, 2^32)")]
 
 
 def check_fields(settings: Any, prefix: str = "") -> None:
-    """That every number of a dataclass, its sections and tuples fits int32 or float32, and every path a file system.
+    """That every number of a dataclass, its sections and tuples fits int32 or float32, every path a file system, and
+    no text holds the character 0, which ends a name there.
 
     So it is unless a field is annotated with what it allows instead: `Within`.
 
@@ -60,12 +60,13 @@ def check_fields(settings: Any, prefix: str = "") -> None:
                 require(own.least <= number <= own.most, name, number, own.spoken)
             elif type(number) is int:
                 require(-(2**31) <= number < 2**31, name, number, "an integer of 32 bits")
+            elif isinstance(number, str):
+                require("\0" not in number, name, number, "without the character 0")
             elif isinstance(number, Path):
                 parts = max((len(os.fsencode(part)) for part in number.parts), default=0)
-                fits = parts <= 255 and len(os.fsencode(number)) < 4096
-                require(
-                    fits, name, f"{str(number)[:40]}...", "a path: its names have at most 255 bytes, all of it 4095"
-                )
+                fits = parts <= 255 and len(os.fsencode(number)) < 4096 and "\0" not in str(number)
+                allowed = "a path: its names have at most 255 bytes, all of it 4095, and none is 0"
+                require(fits, name, f"{str(number)[:40]}...", allowed)
             elif type(number) is float:
                 small, large = FLOAT32
                 fits = number == 0 or small <= abs(number) <= large

@@ -16,7 +16,7 @@ from genlab.errors import Invalid, require
 from genlab.kernels.annealing import log_mean
 from genlab.kernels.random import Keys, example_keys, fold
 from genlab.losses.importance import bounds
-from genlab.methods.game import Encoding, Likelihood, Method, Unnormalised
+from genlab.methods.game import Encoding, ImportanceWeighted, Method, Unnormalised
 from genlab.parts.types import Networks
 from genlab.train.restore import restore
 from genlab.train.state import Game, TrainState, stream
@@ -123,9 +123,9 @@ class Model:
         `log_partition`.
         """
         require(k >= 1, "k", k, "at least 1")
-        rows = self._examples("log_likelihood", x, labels, Likelihood)
+        rows = self._examples("log_likelihood", x, labels, ImportanceWeighted)
         method = self.method
-        of_bits = isinstance(method, Likelihood) and method.observation == "bernoulli"
+        of_bits = isinstance(method, ImportanceWeighted) and method.observation == "bernoulli"
         if of_bits and not (np.abs(rows["x"]) == 1).all():
             raise Invalid(
                 "log_likelihood: x has grey levels, of which bernoulli is no likelihood; -1 and 1 are allowed"
@@ -217,7 +217,7 @@ def _reconstruct(method: Encoding, networks: Networks, given: dict, rows: dict) 
     return method.reconstruct(networks, rows["x"], rows.get("label"))
 
 
-def _bound(method: Likelihood, networks: Networks, given: dict, rows: dict) -> Array:
+def _bound(method: ImportanceWeighted, networks: Networks, given: dict, rows: dict) -> Array:
     keys = fold(_keys(given, rows), 1)
     log_weight = partial(method.log_weight, networks, rows["x"], labels=rows.get("label"))
     return bounds(log_weight, keys, given["draws"])["bound"]

@@ -22,7 +22,7 @@ def folder(config: Data) -> Source:
     value is above 1; the first image tells both of most sets.
     """
     root = location(config)
-    if not root.is_dir():
+    if not os.path.isdir(root):  # of a name that no file system can hold pathlib raises
         raise Invalid(f"data.name: {config.name}; no folder at {root}, an existing one is needed")
     roots, visited = _roots(root), set[str]()
     files = {split: _images(place, visited) for split, place in roots.items()}

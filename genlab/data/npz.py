@@ -1,5 +1,6 @@
 """Images from the user's own arrays: an .npz of them."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def npz(config: Data) -> Source:
     split.
     """
     path, name = named(location(config))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise Invalid(f"data.name: {config.name}; no file at {path}, an existing one is needed")
     arrays = read(path, "data.name")
     keras = name is None and all(part in arrays for pair in KERAS.values() for part in pair)
@@ -41,7 +42,7 @@ def npz(config: Data) -> Source:
 
 def named(path: Path) -> tuple[Path, str | None]:
     """`PATH#NAME` as the file and the name of an array in it, if one is given."""
-    if "#" not in path.name or path.is_file():
+    if "#" not in path.name or os.path.isfile(path):
         return path, None
     file, _, name = path.name.rpartition("#")
     return path.with_name(file), name

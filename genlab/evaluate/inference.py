@@ -15,7 +15,7 @@ from genlab.evaluate.devices import over_rows
 from genlab.evaluate.reconstruction import ssim
 from genlab.kernels.random import Keys, example_keys
 from genlab.losses.importance import bounds
-from genlab.methods.game import Divergent, Encoding, Likelihood, Unnormalised
+from genlab.methods.game import Divergent, Encoding, ImportanceWeighted, Unnormalised
 from genlab.model import Model
 from genlab.parts.types import Networks
 from genlab.train import spmd
@@ -60,7 +60,7 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
         Invalid: a method without a likelihood.
     """
     method = model.game.method
-    if not isinstance(method, Likelihood):
+    if not isinstance(method, ImportanceWeighted):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
     def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:

@@ -1,5 +1,6 @@
 """From images or seeds to the images between them."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_image(file: Path, shape: tuple[int, ...]) -> Float[np.ndarray, "h w c"]
     Raises:
         Invalid: it cannot be read, or has another size.
     """
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise Invalid(f"between: {file} is neither a seed (0, 1, ...) nor an image file")
     mode = next(mode for mode, channels in CHANNELS.items() if channels == shape[-1])
     try:

@@ -11,7 +11,10 @@ SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernels of `mmd`
 
 
 def kl_normal(
-    mean: Latents, log_variance: Latents, prior_mean: Latents | float = 0.0, prior_log_variance: Latents | float = 0.0
+    mean: Latents,
+    log_variance: Latents,
+    prior_mean: Float[Array, "*#batch latent"] | float = 0.0,
+    prior_log_variance: Float[Array, "*#batch latent"] | float = 0.0,
 ) -> Latents:
     """KL(N(mean, variance) || N(prior mean, prior variance)) in nats, of each dimension by itself; the prior: N(0, 1).
 

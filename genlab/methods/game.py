@@ -43,7 +43,7 @@ class Method(abc.ABC):
     """A generative model and how it is trained: one final frozen dataclass to a file, whose fields are its parts.
 
     A property may be a field or an attribute of that class. Besides, a method may be `Centred`, `Ancestral`,
-    `Likelihood`, `Unnormalised` or `Divergent`, by having what these ask for.
+    `ImportanceWeighted`, `Unnormalised` or `Divergent`, by having what these ask for.
     """
 
     @property
@@ -168,7 +168,7 @@ class Divergent(Protocol):
 
 
 @runtime_checkable
-class Likelihood(Protocol):
+class ImportanceWeighted(Protocol):
     """A method whose likelihood can be bounded by importance sampling."""
 
     @property
@@ -187,11 +187,10 @@ class Likelihood(Protocol):
 
 
 @runtime_checkable
-class Unnormalised(Likelihood, Protocol):
+class Unnormalised(ImportanceWeighted, Protocol):
     """A method that knows its density up to a constant Z, which annealed importance sampling estimates.
 
-    Its `log_weight` is that of a `Likelihood` but for log Z, which it has too much: its mean bounds log Z + log p(x)
-    from below, and is that itself where p(x) needs no z.
+    Its `log_weight` has log Z too much: its mean bounds log Z + log p(x) from below, and is that where p(x) needs no z.
     """
 
     def log_partition(self, networks: Networks, keys: Keys) -> Float[Array, " runs"]:

@@ -2,7 +2,6 @@
 
 import abc
 from dataclasses import dataclass
-from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +28,7 @@ class Distribution(abc.ABC):
         """log of the density in nats."""
 
     @abc.abstractmethod
-    def repeated(self, k: int) -> Self:
+    def repeated(self, k: int) -> "Distribution":
         """Of a posterior: every row k times, one after the other."""
 
 

@@ -95,7 +95,9 @@ def observation(networks: Networks) -> Observation:
     return cast(Observation, networks["observation"])
 
 
-def log_likelihood(networks: Networks, x: Data, z: Float[Array, "kb latent"], labels: Labels = None) -> Values:
+def log_likelihood(
+    networks: Networks, x: Data, z: Float[Array, "kb latent"], labels: Labels = None
+) -> Float[Array, " kb"]:
     """log p(x|z) in nats; of k latents to an example, one after the other, of each."""
     k = len(z) // len(x)
     if k > 1:

@@ -137,7 +137,7 @@ class LogisticMixture(Observation):
         self.channels, self.components = channels, components
 
     def _split(self, outputs: Outputs) -> tuple[Array, Array, Array, Array]:
-        """Logits (b, h, w, k), means and log-scales (b, h, w, k, c), coefficients (b, h, w, k, c, c), strictly lower."""
+        """Logits (b, h, w, k), means and log-scales (b, h, w, k, c), coefficients (b, h, w, k, c, c)."""
         c, k = self.channels, self.components
         parts = outputs.reshape(*outputs.shape[:-1], k, -1)
         logits, means, log_scales, rest = jnp.split(parts, [1, 1 + c, 1 + 2 * c], axis=-1)

@@ -1,5 +1,6 @@
 """The page that explores a trained model, served to this machine alone unless told otherwise."""
 
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -99,9 +100,11 @@ def serve(application: Any, host: str, port: int) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen()  # who comes before the server is up waits
-    except OSError as error:
+    except (OSError, TypeError) as error:  # the latter of a name that cannot be spelt as one of a machine
         listening.close()
-        raise Invalid(f"port: {host}:{port} cannot be served ({error.strerror})") from None
+        code, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
+        wrong = "port" if code in (errno.EADDRINUSE, errno.EACCES) else "host"
+        raise Invalid(f"{wrong}: {host}:{port} cannot be served ({reason})") from None
     print(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
     settings = uvicorn.Config(application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2)
     uvicorn.Server(settings).run(sockets=[listening])

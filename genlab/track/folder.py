@@ -63,14 +63,17 @@ class RunFolder:
         """That the folder is where it was, and the trainer's, which writes to it.
 
         Raises:
-          Stopped: it was deleted or moved; what is written would be lost, or lie apart from the run.
+          Stopped: it, or what the trainer writes to, was deleted or moved; what is written would be lost, or lie apart
+            from the run.
         """
-        if not self.is_run():
-            raise Stopped(f"run-dir: {self.path} was deleted or moved while the run was training in it")
+        parts = (self.path, self.config, self.metrics, self.samples, self.checkpoints)
+        gone = next((part for part in parts if not part.exists()), None)
+        if gone is not None:
+            raise Stopped(f"run-dir: {gone} was deleted or moved while the run was training in it")
 
     def is_run(self) -> bool:
         """Whether a run was started here."""
-        return self.config.is_file()
+        return os.path.isfile(self.config)  # of a name that no file system can hold pathlib raises
 
     @contextmanager
     def lock(self) -> Iterator[None]:

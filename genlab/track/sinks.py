@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import sys
 import threading
 import warnings
@@ -198,13 +199,29 @@ def _within(seconds: float, act: Callable[[], object]) -> None:
 def _leave() -> None:
     """Take leave of W&B's service, for which W&B would else wait as Python exits, for ever or to print a traceback.
 
-    A run of the caller's own keeps it.
+    One that does not answer is killed, as it would outlive this process. A run of the caller's own keeps it.
     """
     import wandb
 
     if wandb.run is None:
-        with contextlib.suppress(Exception, SystemExit):
+        try:
             _within(LEAVE_SECONDS, wandb.teardown)
+        except TimeoutError:
+            for service in _services():
+                os.kill(service, signal.SIGKILL)
+        except (Exception, SystemExit):
+            pass
+
+
+def _services() -> list[int]:
+    """W&B's services among the children of this process, as Linux tells; W&B names them to nobody."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            name, _, rest = stat.read_text().rpartition(")")
+            if name.endswith("(wandb-core") and int(rest.split()[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _start(mode: str, init: dict[str, Any]) -> Any:

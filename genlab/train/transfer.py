@@ -20,7 +20,10 @@ def start(game: Game, state: TrainState, init: Init) -> TrainState:
     """
     if init.run_dir is None:
         return state
-    source = restore(init.run_dir, init.step).state
+    try:
+        source = restore(init.run_dir, init.step).state
+    except Invalid as error:
+        raise Invalid(f"init.run_dir: {str(error).removeprefix('run-dir: ')}") from None
     averages = source.ema if init.ema else {"params": {}, "stats": {}}
     there = {"params": source.params | averages["params"], "stats": source.stats | averages["stats"]}
     parts = _parts(init, there, {"params": state.params, "stats": state.stats})

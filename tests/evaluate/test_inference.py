@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -18,26 +17,28 @@ from genlab.kernels.random import normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.dbn import DBN
-from genlab.methods.game import Likelihood, Player, Unnormalised
+from genlab.methods.game import Encoding, Player
 from genlab.methods.ladder_vae import LadderVAE
 from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.methods.vae_gan import VAEGAN
-from genlab.methods.vamp import Vamp
 from genlab.model import Model
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
 from genlab.parts.gibbs import Gibbs
+from genlab.parts.likelihood import Likelihood
 from genlab.parts.machine import VisibleUnits
+from genlab.parts.prior import Prior
 from genlab.train.state import Game
 
 
 @dataclass(frozen=True)
-class Linear(Likelihood):
+class Linear(Encoding):
     """z ~ N(0, I), x | z ~ N(z, I), so that x ~ N(0, 2 I) and z | x ~ N(x / 2, I / 2); q may be that, or too wide."""
 
-    sampling: ClassVar[tuple[str, ...]] = ("nothing",)
-    monitor: ClassVar[str] = "none"
+    sampling = ("nothing",)
+    headline = ("model/loss", "model/loss")
+    monitor = "none"
     latent: int = 2
     wide: float = 1.0
     observation = "gaussian"
@@ -47,6 +48,9 @@ class Linear(Likelihood):
 
     def players(self):
         return (Player("model", ("nothing",), lambda *_: (jnp.zeros(()), {}), VAE().optimizer),)
+
+    def draw_latents(self, networks, keys):
+        return normal(keys, (2,))
 
     def decode(self, networks, z, labels=None):
         return z
@@ -99,15 +103,17 @@ def test_with_another_posterior_more_draws_tighten_the_bound(model):
 
 
 @dataclass(frozen=True)
-class Constant(Unnormalised):
+class Constant(Encoding):
     """The density of `Linear`, times Z = 7; one run in two of the estimates of Z gives 6, the others 8."""
 
-    sampling: ClassVar[tuple[str, ...]] = ("nothing",)
-    monitor: ClassVar[str] = "none"
+    sampling = ("nothing",)
+    headline = ("model/loss", "model/loss")
+    monitor = "none"
     latent: int = 2
     networks = Linear.networks
     players = Linear.players
     decode = Linear.decode
+    draw_latents = Linear.draw_latents
     encode = Linear.encode
     observation = "gaussian"
     wide: float = 1.0
@@ -151,12 +157,12 @@ def test_bits_per_dimension():
 def test_every_number_has_the_name_of_what_it_is(model, likelihood, data, x, names):
     """Bits per dimension of dequantised levels alone; and no likelihood of grey levels from a method of bits."""
     net = Net(width=8, depth=1)
-    vae = model(VAE(latent=2, likelihood=likelihood, encoder=net, decoder=net), (8, 8, 1), **data)
+    vae = model(VAE(latent=2, likelihood=Likelihood(likelihood), encoder=net, decoder=net), (8, 8, 1), **data)
     assert inference.likelihood(vae, x, 2).keys() == names
 
 
 def test_the_methods_of_bits_are_known():
-    assert [m.observation for m in (VAE(), VAE(likelihood="gaussian"))] == ["bernoulli", "gaussian"]
+    assert [m.observation for m in (VAE(), VAE(likelihood=Likelihood("gaussian")))] == ["bernoulli", "gaussian"]
     assert [m.observation for m in (RBM(), DBN(visible=VisibleUnits("gaussian")))] == ["bernoulli", "gaussian"]
 
 
@@ -242,7 +248,9 @@ def test_units_of_a_posterior_are_measured_against_the_normal_prior(model, make)
 def test_units_of_a_ladder_are_measured_against_their_own_priors(model):
     """Of 5 units the 3 of the lower layer, which see nothing, are what those above predict; KL as by the formula."""
     net = Net(width=8, depth=1)
-    method = LadderVAE(latent=5, layers=(3, 2), likelihood="gaussian", encoder=net, decoder=net, between=net)
+    method = LadderVAE(
+        latent=5, layers=(3, 2), likelihood=Likelihood("gaussian"), encoder=net, decoder=net, between=net
+    )
     ladder = model(method)
     heads = ladder.state.params["ladder"]["seen"]
     heads[0] = {"kernel": 0 * heads[0]["kernel"], "bias": jnp.repeat(jnp.array([0.0, 1e30]), 3)}
@@ -253,7 +261,14 @@ def test_units_of_a_ladder_are_measured_against_their_own_priors(model):
 
 def test_a_prior_of_all_latents_together_collapses_none(model):
     """A mixture over all dimensions is not a prior of each."""
-    vamp = model(Vamp(likelihood="gaussian", encoder=Net(width=8), decoder=Net(width=8), components=3))
+    vamp = model(
+        VAE(
+            likelihood=Likelihood("gaussian"),
+            prior=Prior("vamp", components=3),
+            encoder=Net(width=8),
+            decoder=Net(width=8),
+        )
+    )
     assert inference.latents(vamp, POINTS).keys() == {"active_units"}
 
 

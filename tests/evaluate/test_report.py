@@ -103,6 +103,7 @@ def test_what_a_model_says_has_a_stamp_of_its_own(untrained, tmp_path):
     _, samples, said = evaluate([vae], {}, Data(), Wish(metrics, seeds=1, importance=2))
     assert list(samples.scores) == ["frechet"]
     assert (said.stamp.split, said.stamp.n_real, said.stamp.importance, said.stamp.extractor) == ("test", 180, 2, None)
+    assert (said.stamp.ema, said.stamp.seeds, said.stamp.n_generated) == (True, None, None)
     assert {"grey_cross_entropy_error", "ssim", "active_units", "probe_test"} <= set(said.scores)
     lines = table([samples, said]).splitlines()
     assert any(line.startswith("not to be compared with the above: split: 'test', not 'train'") for line in lines)

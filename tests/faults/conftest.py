@@ -1,27 +1,41 @@
 """How bad input must be answered: with one line and an exit code, or with the right result."""
 
+import contextlib
+import io
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from genlab.errors import Invalid, Stopped
+from genlab import cli
 
 
 @pytest.fixture
-def answer() -> Callable[..., tuple[str | None, Any]]:
+def answer(request: pytest.FixtureRequest) -> Callable[..., tuple[str | None, Any]]:
     """`answer(act, *names)`: (None, what it returns), or (its message, None), which names one of `names`.
 
-    Invalid and Stopped, or an OSError, are what `cli.main` makes exit codes 2 and 1 of; everything else is a failure.
+    `act` ends as a script's command does, at a terminal of one encoding or another: the message is the one line on
+    stderr, with code 2 or 1; any other exception is a failure.
     """
+    encoding = random.Random(f"terminal of {request.node.name}").choice(["utf-8", "latin-1", "ascii"])
+
+    def terminal() -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
 
     def ask(act: Callable[[], Any], *names: str) -> tuple[str | None, Any]:
-        try:
-            return None, act()
-        except (Invalid, Stopped, OSError) as error:
-            message = str(error)
-        assert message and len(message.splitlines()) == 1, message
+        found: list[Any] = []
+        with contextlib.redirect_stdout(terminal()), contextlib.redirect_stderr(terminal()) as errors:
+            code = cli.ended(lambda argv: found.append(act()), [])
+            errors.flush()
+        if code == 0:
+            return None, found[0]
+        lines = errors.buffer.getvalue().decode(encoding).splitlines(keepends=True)
+        said = "".join(line for line in lines if not re.match(r"step \d+/\d+ ", line))  # progress is no complaint
+        assert said.endswith("\n") and said.count("\n") == 1, said
+        kind, _, message = said.rstrip("\n").partition(": ")
+        assert kind == {2: "error", 1: "stopped"}[code] and message, said
         assert not names or any(name in message for name in names), message
         return message, None
 

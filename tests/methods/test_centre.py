@@ -1,6 +1,7 @@
 """Where networks start that know the mean of the data: the last bias of Bernoulli decoders, visible biases."""
 
 import contextlib
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,12 @@ from genlab.data import load
 from genlab.data.feed import mean_example
 from genlab.methods.ae import AE
 from genlab.methods.dbn import DBN
-from genlab.methods.iwae import IWAE
 from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.nn.network import Net, decoder, last_bias
+from genlab.parts.likelihood import Likelihood
 from genlab.parts.machine import VisibleUnits
+from genlab.parts.objective import Objective
 from genlab.parts.pixels import log_odds
 from genlab.train.loop import prepare
 from genlab.train.state import Game
@@ -60,13 +62,14 @@ def test_the_last_bias_is_that_of_every_output(backbone, norm, depth, classes):
     np.testing.assert_allclose(moved, jnp.broadcast_to(shift, moved.shape), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [VAE, IWAE])
-def test_bernoulli_decoders_start_at_the_mean(kind):
+@pytest.mark.parametrize("objective", ["elbo", "iwae"])
+def test_bernoulli_decoders_start_at_the_mean(objective):
     """Where the last weights say nothing a pixel is white as often as in the data; the gaussian stays at 0."""
-    networks = centred(kind(latent=2, encoder=SMALL, decoder=SMALL))
+    method = VAE(latent=2, encoder=SMALL, decoder=SMALL, objective=Objective(objective))
+    networks = centred(method)
     np.testing.assert_allclose(last_bias(networks["decoder"])[...], odds(MEAN).reshape(-1), rtol=1e-5, atol=1e-5)
     assert not np.any(last_bias(networks["encoder"])[...])
-    networks = centred(kind(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian"))
+    networks = centred(dataclasses.replace(method, likelihood=Likelihood("gaussian")))
     assert not np.any(last_bias(networks["decoder"])[...])
 
 

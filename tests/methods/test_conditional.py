@@ -13,11 +13,12 @@ from genlab.kernels.random import fold
 from genlab.losses.adversarial import LOSSES
 from genlab.losses.classification import cross_entropy
 from genlab.methods.gan import GAN
-from genlab.methods.iwae import IWAE
 from genlab.methods.vae import VAE
 from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
+from genlab.parts.likelihood import Likelihood
+from genlab.parts.objective import Objective
 
 SMALL = Net(width=6, depth=1, activation="silu")
 GANS = {
@@ -25,7 +26,7 @@ GANS = {
     for label in ("concat", "projection", "auxiliary")
 }
 ACGAN = WGANGP(latent=2, generator=SMALL, critic=SMALL, classes=3, label="auxiliary")
-CVAE = VAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian", classes=3)
+CVAE = VAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood=Likelihood("gaussian"), classes=3)
 LABELS = np.array([2, 0, 1, 2, 2, 0, 1, 1], np.int32)
 X = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
 
@@ -167,13 +168,18 @@ def test_a_conditional_vae_is_one_vae_per_class(noisy, evaluate, compiled, fresh
     assert np.ptp(losses) > 1e-2
 
 
-def test_every_importance_weight_has_its_examples_label(noisy, compiled, fresh, keys):
-    iwae = IWAE(latent=2, encoder=SMALL, decoder=SMALL, likelihood="gaussian", classes=3, k=4)
+def test_every_importance_weight_has_its_examples_label(noisy, evaluate, compiled, fresh, keys):
+    iwae = dataclasses.replace(CVAE, objective=Objective("iwae", k=4))
     networks, k = noisy(fresh(iwae)), keys(8)
-    weights = compiled(lambda y: iwae.log_weights(networks, jnp.asarray(X), k, y))(LABELS)
-    for i in range(4):
-        one = compiled(lambda y, i=i: iwae.log_weight(networks, jnp.asarray(X), fold(k, i), y))(LABELS)
-        np.testing.assert_allclose(weights[:, i], one, rtol=1e-4)
+
+    def expected(labels):
+        each = [iwae.log_weight(networks, jnp.asarray(X), fold(k, i), labels) for i in range(4)]
+        return jnp.log(4) - jax.nn.logsumexp(jnp.stack(each), axis=0).mean()
+
+    right, wrong = (compiled(expected)(labels) for labels in (LABELS, (LABELS + 1) % 3))
+    loss = evaluate(iwae.loss, networks, X, k, labels=LABELS).loss
+    np.testing.assert_allclose(loss, right, rtol=1e-4)
+    assert abs(loss - wrong) > 1e-2
 
 
 @pytest.mark.parametrize("kind", [GAN, WGAN, WGANGP])

@@ -10,14 +10,14 @@ from flax import nnx
 from scipy import special, stats
 
 from genlab.errors import Invalid
-from genlab.methods.iwae import IWAE
 from genlab.methods.vae import VAE
-from genlab.methods.variational import Gaussian
 from genlab.nn.network import Net
+from genlab.parts.likelihood import Gaussian, Likelihood
+from genlab.parts.objective import Objective
 
 SMALL = Net(width=4, depth=1)
-METHOD = IWAE(latent=2, encoder=SMALL, decoder=SMALL, k=3)
 PLAIN = VAE(latent=2, encoder=SMALL, decoder=SMALL)
+METHOD = dataclasses.replace(PLAIN, objective=Objective("iwae", k=3))
 IMAGE = (2, 2, 1)
 
 
@@ -26,7 +26,7 @@ def examples(n=8):
 
 
 def with_k(k, method=METHOD):
-    return dataclasses.replace(method, k=k)
+    return dataclasses.replace(method, objective=Objective("iwae", k=k))
 
 
 def test_one_sample_gives_the_elbo(evaluate, fresh, keys):
@@ -68,7 +68,7 @@ class Plain(nnx.Module):
 
 def test_the_bound_rises_with_k_to_the_evidence(evaluate, keys):
     """For a decoder that is not linear, its evidence by quadrature; standard errors are below 0.01 nats."""
-    method = IWAE(latent=1, likelihood="gaussian", scale=0.5)
+    method = VAE(latent=1, likelihood=Likelihood("gaussian", scale=0.5))
     x, n = np.array([0.7, 0.3], np.float32), 4000
 
     def curve(z, np=jnp):
@@ -92,6 +92,6 @@ def test_devices_agree(evaluate, fresh, keys):
 
 def test_no_latent_is_no_bound():
     with pytest.raises(Invalid, match="^decoder.dropout: 0.5 is not 0: "):
-        IWAE(k=2, decoder=Net(dropout=0.5))
+        VAE(objective=Objective("iwae", k=2), decoder=Net(dropout=0.5))
     with pytest.raises(Invalid, match="^k: 0 is not at least 1$"):
         with_k(0)

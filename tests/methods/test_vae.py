@@ -12,12 +12,13 @@ from scipy import special, stats
 from genlab.errors import Invalid
 from genlab.kernels.random import normal
 from genlab.methods.vae import VAE
-from genlab.methods.variational import Bernoulli, Gaussian
 from genlab.nn.network import Net
+from genlab.parts.likelihood import Bernoulli, Gaussian, Likelihood
+from genlab.parts.objective import Objective
 
 SMALL = Net(width=4, depth=1)
 METHOD = VAE(latent=2, encoder=SMALL, decoder=SMALL)
-GAUSSIAN = dataclasses.replace(METHOD, likelihood="gaussian", scale=0.5)
+GAUSSIAN = dataclasses.replace(METHOD, likelihood=Likelihood("gaussian", scale=0.5))
 IMAGE, BETAS = (2, 2, 1), (0.0, 1.0, 4.0)
 CASES = {"bernoulli": (METHOD, IMAGE), "gaussian": (GAUSSIAN, IMAGE), "points": (GAUSSIAN, (2,))}
 
@@ -53,9 +54,9 @@ def test_the_loss_is_that_of_the_paper(evaluate, compiled, fresh, keys, case):
     networks, x, k = fresh(method, shape), examples(shape), keys(8)
 
     def outputs(x, k):
-        mean, log_variance = method.posterior(networks, x)
+        q = method.model.q(networks, x)
         noise = normal(k, (2,))
-        return mean, log_variance, noise, networks["decoder"](mean + jnp.exp(log_variance / 2) * noise)
+        return q.mean, q.log_variance, noise, networks["decoder"](q.mean + jnp.exp(q.log_variance / 2) * noise)
 
     mean, log_variance, _, output = (np.asarray(y, float) for y in compiled(outputs)(x, k))
     if case == "bernoulli":
@@ -66,7 +67,10 @@ def test_the_loss_is_that_of_the_paper(evaluate, compiled, fresh, keys, case):
     kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1).mean()
 
     def losses(networks, batch, keys):
-        of = {beta: dataclasses.replace(method, beta=beta).loss(networks, batch, keys) for beta in BETAS}
+        of = {
+            beta: dataclasses.replace(method, objective=Objective(beta=beta)).loss(networks, batch, keys)
+            for beta in BETAS
+        }
         return of[4.0][0], of[4.0][1] | {str(beta): loss for beta, (loss, _) in of.items()}
 
     seen = evaluate(losses, networks, x, k)
@@ -81,7 +85,7 @@ def test_the_evidence_is_the_bound_plus_the_gap(evaluate, keys):
 
     The bound is the mean over 20,000 draws of the noise, whose standard error is below 0.01.
     """
-    method = VAE(latent=1, likelihood="gaussian", scale=0.5)
+    method = VAE(latent=1, likelihood=Likelihood("gaussian", scale=0.5))
 
     def curve(z, np=jnp):
         return np.concatenate([np.sin(2 * z), z**2 / 2], axis=1)
@@ -110,7 +114,7 @@ def test_the_bound_is_tight_and_stationary_at_the_posterior(evaluate, keys):
     precision = 1 + 1 / s**2
     networks = {"encoder": Code(x / s**2 / precision, -np.log(precision)), "decoder": Plain(lambda z: z)}
     networks["observation"] = Gaussian(s, False)
-    method = VAE(latent=1, likelihood="gaussian", scale=s)
+    method = VAE(latent=1, likelihood=Likelihood("gaussian", scale=s))
     seen = evaluate(method.loss, networks, np.full((20_000, 1), x, np.float32), keys(20_000))
     np.testing.assert_allclose(seen.metrics["elbo"], stats.norm.logpdf(x, 0, (1 + s**2) ** 0.5), atol=0.02)
     np.testing.assert_allclose(seen.grads["encoder"]["code"], 0, atol=0.05)
@@ -120,24 +124,32 @@ def test_a_collapsed_posterior_costs_nothing(evaluate, keys):
     """An encoder of zeros is the prior: KL 0 whatever beta, and no pull on the encoder from it."""
     networks = {"encoder": Plain(lambda x: jnp.zeros((len(x), 4))), "decoder": Plain(lambda z: z)}
     networks["observation"] = Gaussian(0.5, False)
-    method = dataclasses.replace(GAUSSIAN, beta=100.0)
+    method = dataclasses.replace(GAUSSIAN, objective=Objective(beta=100.0))
     seen = evaluate(method.loss, networks, examples((2,)), keys(8))
     assert seen.metrics["kl"] == 0
     assert seen.loss == seen.metrics["distortion"] == -seen.metrics["elbo"]
 
 
 def test_points_need_the_gaussian():
-    with pytest.raises(Invalid, match="^method.likelihood: 'bernoulli' is not for points: use gaussian$"):
+    with pytest.raises(Invalid, match="^method.likelihood.name: 'bernoulli' is not for points: use gaussian$"):
         METHOD.networks((2,), nnx.Rngs(0))
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("scale", 0.0), ("beta", -1.0), ("latent", 0), ("warmup", -1), ("free_bits", -0.1), ("learn_scale", True)],
+    ("part", "field", "value"),
+    [
+        (Likelihood, "scale", 0.0),
+        (Likelihood, "learn_scale", True),
+        (Objective, "beta", -1.0),
+        (Objective, "warmup", -1),
+        (Objective, "free_bits", -0.1),
+        (VAE, "latent", 0),
+        (VAE, "classes", -1),
+    ],
 )
-def test_bad_fields_are_named(field, value):
+def test_bad_fields_are_named(part, field, value):
     with pytest.raises(Invalid, match=f"^{field}: {value} is not "):
-        VAE(**{field: value})
+        part(**{field: value})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -178,7 +190,7 @@ def test_log_weights_are_the_elbo_in_the_mean(case, fresh, evaluate, keys, compi
 
 def test_the_weight_of_the_kl_rises_to_beta(evaluate, fresh, keys):
     """loss - distortion = beta KL min(1, turn / warmup); all of it outside training."""
-    method = dataclasses.replace(METHOD, beta=3.0, warmup=8)
+    method = dataclasses.replace(METHOD, objective=Objective(beta=3.0, warmup=8))
     networks, x = fresh(METHOD, IMAGE), examples(IMAGE)
 
     def losses(networks, batch, keys):
@@ -207,7 +219,7 @@ def test_free_bits_are_free_on_average_over_all_devices(evaluate, keys):
     the first device's mean is 0 for both.
     """
     networks = {"encoder": Shifted(1.0, 2.0), "decoder": Plain(jnp.zeros_like), "observation": Gaussian(1.0, False)}
-    method = dataclasses.replace(GAUSSIAN, free_bits=3.0)
+    method = dataclasses.replace(GAUSSIAN, objective=Objective(free_bits=3.0))
     x = np.repeat([0, 2], 4)[:, None].repeat(2, 1).astype(np.float32)
     for devices in (1, 2):
         seen = evaluate(method.loss, networks, x, keys(8), devices)
@@ -220,7 +232,8 @@ def test_without_free_bits_it_is_the_plain_vae(evaluate, fresh, keys):
     """Fewer free bits than any latent uses: as if there were none."""
     networks, x = fresh(METHOD, IMAGE), 3 * examples(IMAGE)
     plain, few = (
-        evaluate(dataclasses.replace(METHOD, free_bits=bits).loss, networks, x, keys(8)) for bits in (0.0, 1e-6)
+        evaluate(dataclasses.replace(METHOD, objective=Objective(free_bits=bits)).loss, networks, x, keys(8))
+        for bits in (0.0, 1e-6)
     )
     assert plain.loss == few.loss
     np.testing.assert_allclose(plain.loss, -plain.metrics["elbo"], rtol=1e-6)
@@ -234,7 +247,12 @@ def test_the_learned_scale_rests_at_the_root_mean_square_error(evaluate, keys):
     for scale, sign in ((rmse, 0), (rmse / 2, -1), (2 * rmse, 1)):
         networks = {"encoder": Plain(lambda x: jnp.zeros((len(x), 4))), "decoder": Plain(jnp.zeros_like)}
         networks["observation"] = Gaussian(scale, True)
-        seen = evaluate(dataclasses.replace(GAUSSIAN, learn_scale=True).loss, networks, x, keys(8))
+        seen = evaluate(
+            dataclasses.replace(GAUSSIAN, likelihood=Likelihood("gaussian", learn_scale=True)).loss,
+            networks,
+            x,
+            keys(8),
+        )
         assert np.sign(np.round(seen.grads["observation"]["log_scale"], 4)) == sign
         np.testing.assert_allclose(seen.metrics["scale"], scale, rtol=1e-5)
     fixed = evaluate(GAUSSIAN.loss, networks | {"observation": Gaussian(0.5, False)}, x, keys(8))

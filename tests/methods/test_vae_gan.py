@@ -33,9 +33,9 @@ def outputs(fresh, keys, compiled):
         mean, log_variance = jnp.split(networks["encoder"](x), 2, axis=1)
         z = mean + jnp.exp(log_variance / 2) * normal(fold(k, 0), (2,))
         fakes = (jnp.tanh(networks["decoder"](code)) for code in (z, normal(fold(k, 1), (2,))))
-        judge = networks["discriminator"]
-        trunk = [jax.nn.relu(judge.trunk(y)) for y in (x, *fakes)]
-        return mean, log_variance, trunk, [judge.output(y)[:, 0] for y in trunk]
+        discriminator = networks["discriminator"]
+        trunk = [jax.nn.relu(discriminator.trunk(y)) for y in (x, *fakes)]
+        return mean, log_variance, trunk, [discriminator.output(y)[:, 0] for y in trunk]
 
     return jax.tree.map(lambda a: np.asarray(a, float), compiled(run)(x, k))
 

@@ -10,12 +10,14 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.vq_vae import VQVAE, Codebook
+from genlab.methods.vq_vae import VQVAE, CodePrior
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
+from genlab.parts.codebook import Codebook
+from genlab.parts.latent_model import log_likelihood
 
 SMALL = Net(width=4, depth=1)
-METHOD = VQVAE(latent=4, tokens=2, codes=5, prior_width=3, encoder=SMALL, decoder=SMALL)
+METHOD = VQVAE(latent=4, tokens=2, codes=5, prior=CodePrior(width=3), encoder=SMALL, decoder=SMALL)
 IMAGE = (2, 2, 1)
 
 
@@ -64,9 +66,9 @@ def test_the_decoders_gradient_goes_straight_through(evaluate, fresh, keys):
     chosen = METHOD.encode(networks, x)
 
     def by_hand(networks, batch, keys):
-        at = jax.grad(lambda latents: METHOD.distortion(networks, batch.x, latents).sum())(chosen)
+        at = jax.grad(lambda latents: -log_likelihood(networks, batch.x, latents).sum())(chosen)
         z = networks["encoder"](batch.x)
-        through = (jax.lax.stop_gradient(at) * z).sum(1) + METHOD.distortion(networks, batch.x, chosen)
+        through = (jax.lax.stop_gradient(at) * z).sum(1) - log_likelihood(networks, batch.x, chosen)
         return (through + METHOD.commitment * squared_error(z, chosen)).mean(), {}
 
     ours, theirs = evaluate(METHOD.loss, networks, x, keys(8)), evaluate(by_hand, networks, x, keys(8))
@@ -142,7 +144,7 @@ def test_the_weight_is_the_likelihood_of_example_and_code(fresh, keys):
     weight = METHOD.log_weight(networks, x, keys(8))
     codes = METHOD.codes_of(networks, x)
     log_p = networks["prior"].log_probability(codes)
-    np.testing.assert_allclose(weight, log_p - METHOD.distortion(networks, x, METHOD.encode(networks, x)), rtol=1e-5)
+    np.testing.assert_allclose(weight, log_p + log_likelihood(networks, x, METHOD.encode(networks, x)), rtol=1e-5)
     np.testing.assert_array_equal(weight, METHOD.log_weight(networks, x, keys(8, 1)))
 
 

@@ -1,6 +1,7 @@
 """Sinks: the record on disk, and its copy in Weights & Biases read back from a real offline run."""
 
 import ast
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,40 +270,35 @@ for step in range(3):
     return done, RunFolder(tmp_path / "run"), seconds
 
 
-SERVICE = """
-import atexit, os, signal, warnings
-from pathlib import Path
-warnings.simplefilter("ignore", ResourceWarning)  # of a process that nobody waits for any more
-
-def service():
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().rpartition(")")
-        except OSError:  # some other process has ended meanwhile
-            continue
-        if name.endswith("(wandb-core") and int(rest.split()[1]) == os.getpid():
-            return int(stat.parent.name)
-
-hurt = []
-atexit.register(lambda: [os.kill(pid, signal.SIGKILL) for pid in hurt])  # after W&B's own hook
-"""
+def running(pid):
+    """Whether there is such a process, that has not merely been left unburied."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc, to find W&B's service")
 @pytest.mark.parametrize("rows", [1, 20_000])  # few wait in the socket; so many that it is full before the end
 @pytest.mark.parametrize("signal_name", ["SIGSTOP", "SIGKILL"])
 def test_a_service_that_hangs_or_is_gone_costs_one_line_and_no_more_than_the_limits(tmp_path, signal_name, rows):
+    """And it does not outlive the trainer."""
+    begin = "import os, signal, warnings; warnings.simplefilter('ignore', ResourceWarning)  # of a process left behind"
     end = f"""
 sinks.FINISH_SECONDS, sinks.LEAVE_SECONDS = 2.0, 1.0
-pid = service()
-if signal.{signal_name} == signal.SIGSTOP:
-    hurt.append(pid)
+(pid,) = sinks._services()
+open({str(tmp_path / "pid")!r}, "w").write(str(pid))
 os.kill(pid, signal.{signal_name})
 for step in range(3, 3 + {rows}):
     tracker.scalars(step, {{"a": 1.0}})
 tracker.close()
 """
-    done, _, seconds = train(tmp_path, "offline", {}, begin=SERVICE, end=end)
+    try:
+        done, _, seconds = train(tmp_path, "offline", {}, begin=begin, end=end)
+        assert not running((tmp_path / "pid").read_text())
+    finally:
+        with contextlib.suppress(OSError):
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("Weights & Biases stopped recording: ") and done.stderr.count("\n") == 1
     assert seconds < 30

@@ -4,7 +4,6 @@ import dataclasses
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from flax import nnx
 import genlab
 from genlab.errors import Invalid
 from genlab.evaluate import inference
-from genlab.kernels.random import example_keys, fold, uniform
+from genlab.kernels.random import example_keys, fold, normal, uniform
 from genlab.methods.game import Method, Player
 from genlab.methods.vae import VAE
 from genlab.model import CHUNK, FEW, Model
@@ -33,8 +32,10 @@ B = np.sign(X)  # they as a model sees them
 class Shown(Method):
     """Decodes to a picture of the latent's first number plus the label."""
 
-    sampling: ClassVar[tuple[str, ...]] = ("nothing",)
-    monitor: ClassVar[str] = "none"
+    sampling = ("nothing",)
+    headline = ("model/loss", "model/loss")
+    monitor = "none"
+    normal = True
     latent: int = 2
     classes: int = 4
 
@@ -43,6 +44,9 @@ class Shown(Method):
 
     def players(self):
         return (Player("model", ("nothing",), lambda *_: (jnp.zeros(()), {}), VAE().optimizer),)
+
+    def draw_latents(self, networks, keys):
+        return normal(keys, (self.latent,))
 
     def decode(self, networks, z, labels=None):
         return jnp.broadcast_to((z[:, 0] + labels)[:, None, None, None], (len(z), *SHAPE))

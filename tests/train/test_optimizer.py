@@ -12,7 +12,6 @@ from genlab.errors import Invalid
 from genlab.methods.began import BEGAN
 from genlab.methods.game import Player
 from genlab.methods.gan import GAN
-from genlab.methods.iwae import IWAE
 from genlab.methods.vae_gan import VAEGAN
 from genlab.methods.vq_vae import VQVAE
 from genlab.methods.wae import WAE
@@ -206,7 +205,6 @@ def test_defaults_are_those_of_the_papers():
         (GAN(), ("discriminator", "generator"), dcgan),
         (BEGAN(), ("discriminator", "generator"), Optimizer(learning_rate=1e-4)),
         (VAEGAN(), ("discriminator", "encoder", "decoder"), Optimizer("rmsprop", learning_rate=3e-4)),
-        (IWAE(), ("model",), Optimizer(learning_rate=1e-3, eps=1e-4)),
         (WAE(), ("model",), Optimizer(learning_rate=1e-3, b1=0.5)),
         (VQVAE(), ("model",), Optimizer(learning_rate=2e-4)),
     ):

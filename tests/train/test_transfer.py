@@ -138,7 +138,7 @@ def test_a_frozen_network_computes_as_in_evaluation(tiny, tmp_path):
         ("gan", {}, "init.run_dir: RUN has codes, decoder, encoder, but this method discriminator, generator; none"),
         ("vae", {}, r"init.networks: encoder/layers/layers/3/bias is \(16,\) in RUN and \(32,\) here; they must be eq"),
         ("ae", {"step": 7}, "step: 7 is not among the checkpoints of RUN: .*3$"),
-        ("ae", {"run_dir": "/nowhere"}, "run-dir: /nowhere; must be the folder of a run"),
+        ("ae", {"run_dir": "/nowhere"}, "init.run_dir: /nowhere; must be the folder of a run"),
         ("ae", {"freeze": ("encodr",)}, "init.freeze: 'encodr' is not among the parameters; there are decoder, enc"),
         ("ae", {"freeze": ("codes",)}, "init.freeze: 'codes' is not among the parameters; there are decoder, encoder"),
         ("aae", {"freeze": ("encoder",)}, r"init.freeze: \('encoder',\) is not possible: .* generator nothing to move"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_is_one_line(tiny, source, preset, init, words):
 
 
 def test_a_run_that_cannot_start_leaves_nothing_to_go_on_with(tiny, tmp_path):
-    with pytest.raises(Invalid, match="^run-dir: /nowhere"):
+    with pytest.raises(Invalid, match="^init.run_dir: /nowhere"):
         train(dataclasses.replace(tiny("ae"), init=Init("/nowhere")), tmp_path)
     assert not (tmp_path / "config.json").exists()
 
@@ -181,7 +181,7 @@ def test_a_mistake_ends_with_code_2(tmp_path, root):
     run = [sys.executable, str(root / "scripts" / "train.py"), "--run-dir", str(tmp_path), "--init-from", "/nowhere"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr == "error: run-dir: /nowhere; must be the folder of a run (it has no config.json)\n"
+    assert done.stderr == "error: init.run_dir: /nowhere; must be the folder of a run (it has no config.json)\n"
 
 
 def test_an_older_file_has_no_such_section():
