@@ -6,7 +6,10 @@ Expect:    Frechet distance 1.4, precision 0.60, recall 0.83 (scripts/evaluate.p
 """
 
 from genlab.config.sections import Config, Train
-from genlab.methods.denoising_ae import DenoisingAE
+from genlab.kernels.corruption import Corruption
+from genlab.methods.ae import AE
 from genlab.parts.optimizer import Optimizer
 
-config = Config(method=DenoisingAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))
+config = Config(
+    method=AE(corruption=Corruption("masking", 0.25), optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000)
+)

@@ -11,6 +11,7 @@ Published: -86.34 nats for 500 hidden units by CD-25, Salakhutdinov and Murray (
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.methods.rbm import RBM
+from genlab.parts.gibbs import Gibbs
 from genlab.parts.optimizer import Optimizer
 
 STEPS = 30_000
@@ -18,7 +19,7 @@ config = Config(
     method=RBM(
         latent=500,
         persistent=True,
-        temperatures=10_000,
+        gibbs=Gibbs(temperatures=10_000),
         optimizer=Optimizer("sgd", learning_rate=0.1, schedule="linear", horizon=STEPS),
     ),
     data=Data(name="tfds:mnist", binarise=True),

@@ -7,7 +7,8 @@ Expect:    Frechet distance 0.89, precision 0.38, recall 0.87 (scripts/evaluate.
 """
 
 from genlab.config.sections import Config, Train
-from genlab.methods.sparse_ae import SparseAE
+from genlab.methods.ae import AE
 from genlab.parts.optimizer import Optimizer
+from genlab.parts.sparsity import Sparsity
 
-config = Config(method=SparseAE(optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))
+config = Config(method=AE(latent=64, sparsity=Sparsity("kl"), optimizer=Optimizer(eps=1e-5)), train=Train(steps=5000))

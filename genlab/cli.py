@@ -22,8 +22,11 @@ import tyro
 from genlab.config.plain import flatten, to_dict
 from genlab.config.sections import Config, resolved
 from genlab.errors import Invalid, Stopped, check_fields
+from genlab.kernels.corruption import Corruption
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
+from genlab.parts.contraction import Contraction
+from genlab.parts.sparsity import Sparsity
 
 T = TypeVar("T")
 FLAG = re.compile(r"--[a-z][a-z0-9.-]*")
@@ -32,6 +35,14 @@ SWITCH = re.compile(rf"({FLAG.pattern})(?:, ({FLAG.pattern}))?(?= *$| *│|  )",
 PACKAGE = Path(__file__).resolve().parent
 # in the package where it was installed from a wheel, beside it in a checkout
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
+
+# the setting that says whether a part does anything, and what it is if so
+SWITCHES: dict[type, tuple[str, str]] = {
+    Penalty: ("weight", "above 0"),
+    Contraction: ("weight", "above 0"),
+    Corruption: ("level", "above 0"),
+    Sparsity: ("kind", "kl or l1"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,18 +76,22 @@ def parse(argv: Sequence[str]) -> Command:
 
 
 def _check_idle(preset: Method, method: Method) -> None:
-    """That no flag shapes a gradient penalty that the preset gives no weight, and none was asked for.
+    """That no flag shapes a part that is off in the preset, as a penalty without weight is, and was not switched on.
 
     Raises:
         Invalid: one does; without a word such a run would train as if it were not there.
     """
     for name, before in vars(preset).items():
         after = getattr(method, name)
-        if isinstance(before, Penalty) and before.weight == after.weight == 0 and before != after:
+        switch, on = SWITCHES.get(type(before), ("", ""))
+        if not switch or before == after:
+            continue
+        value = getattr(after, switch)
+        if value == getattr(before, switch) and value in (0, "none"):
             changed = ", ".join(f"{n} = {v!r}" for n, v in vars(after).items() if v != vars(before)[n])
             raise Invalid(
-                f"method.{name}.weight: 0.0 is not above 0, and without it {changed} would do nothing; "
-                f"give --method.{name}.weight"
+                f"method.{name}.{switch}: {value!r} is not {on}, and without it {changed} would do nothing; "
+                f"give --method.{name}.{switch}"
             )
 
 

@@ -12,7 +12,7 @@ import pytest
 from genlab import cli
 from genlab.config.plain import from_dict, to_dict
 from genlab.config.sections import Config
-from genlab.errors import Invalid, Seed, Within, check_fields
+from genlab.errors import Invalid, Seed, Within, at_least, check_fields
 from genlab.parts.optimizer import Optimizer
 
 
@@ -45,6 +45,14 @@ class Settings:
 )
 def test_numbers_that_can_be_held_are_allowed(settings):
     check_fields(settings)
+
+
+def test_the_first_setting_that_is_too_small_is_named():
+    at_least(Settings(n=1, mild=2.0), 1, "n", "mild")
+    with pytest.raises(Invalid, match="^mild: 0.5 is not at least 1$"):
+        at_least(Settings(n=1, mild=0.5), 1, "n", "mild")
+    with pytest.raises(Invalid, match="^rate: nan is not at least 0.5$"):
+        at_least(Part(math.nan), 0.5, "rate")
 
 
 @pytest.mark.parametrize(

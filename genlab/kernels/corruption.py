@@ -33,6 +33,8 @@ def corrupt(
     replacement, to `blank`: 0 there, the black of images in [0, 1], so -1 for images in [-1, 1]. Gaussian noise is that
     of Vincent et al. (2010).
     """
+    if not spec.level:
+        return x
     if spec.kind == "gaussian":
         return x + spec.level * normal(keys, x.shape[1:])
     order = jnp.argsort(uniform(keys, (x[0].size,)), axis=1)  # a random order of the components

@@ -7,23 +7,38 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.kernels.random import Keys
+from genlab.errors import at_least
+from genlab.kernels.random import Keys, normal
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
-from genlab.methods.autoencoder import Deterministic, error
-from genlab.methods.game import Player
-from genlab.nn.network import Net, encoder
+from genlab.methods.game import Encoding, Player
+from genlab.nn.network import Net, decoder, encoder
 from genlab.parts.optimizer import Optimizer
-from genlab.parts.types import Metrics, Networks, Turn
+from genlab.parts.pixels import squash
+from genlab.parts.squared_error import error
+from genlab.parts.types import Labels, Metrics, Networks, Turn
 
 
 @dataclass(frozen=True)
-class AAE(Deterministic):
+class AAE(Encoding):
     """Adversarial autoencoder: a discriminator of codes drives them towards the prior N(0, I).
 
     The paper's two phases (section 2): the autoencoder lowers its squared error; then the discriminator learns to tell
     draws from the prior from codes, and the encoder, as generator, to deceive it.
     """
 
+    sampling = ("encoder", "decoder")
+    headline = ("model/loss", "model/rmse")
+    monitor = "validation/model/loss"
+    normal = True
+
+    latent: int = 16
+    """Dimensions of the latent space."""
+    encoder: Net = field(default_factory=Net)
+    """Examples to latents."""
+    decoder: Net = field(default_factory=Net)
+    """Latents to examples."""
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    """The optimiser of both."""
     discriminator: Net = field(default_factory=Net)
     """Latents to the logit of being drawn from the prior."""
     discriminator_optimizer: Optimizer = field(default_factory=Optimizer)
@@ -31,8 +46,13 @@ class AAE(Deterministic):
     generator_optimizer: Optimizer = field(default_factory=Optimizer)
     """The encoder's optimiser against the discriminator."""
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "latent")
+
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
-        return super().networks(shape, rngs) | {
+        return {
+            "encoder": encoder(self.encoder, shape, self.latent, rngs),
+            "decoder": decoder(self.decoder, self.latent, shape, rngs),
             "discriminator": encoder(self.discriminator, (self.latent,), 1, rngs),
         }
 
@@ -44,7 +64,7 @@ class AAE(Deterministic):
         )
 
     def loss(self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None) -> tuple[Float[Array, ""], Metrics]:
-        return error(batch.x, self.decode(networks, self.encode(networks, batch.x)))
+        return error(batch.x, self.reconstruct(networks, batch.x))
 
     def discriminator_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
@@ -59,3 +79,16 @@ class AAE(Deterministic):
     ) -> tuple[Float[Array, ""], Metrics]:
         fake = networks["discriminator"](self.encode(networks, batch.x))[:, 0]
         return non_saturating_generator(fake).mean(), {}
+
+    def encode(
+        self, networks: Networks, x: Float[Array, "b *shape"], labels: Labels = None
+    ) -> Float[Array, "b latent"]:
+        return networks["encoder"](x)
+
+    def decode(
+        self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None
+    ) -> Float[Array, "b *shape"]:
+        return squash(networks["decoder"](z))
+
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+        return normal(keys, (self.latent,))

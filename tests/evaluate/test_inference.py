@@ -25,7 +25,9 @@ from genlab.methods.vae_gan import VAEGAN
 from genlab.model import Model
 from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
+from genlab.parts.gibbs import Gibbs
 from genlab.parts.likelihood import Likelihood
+from genlab.parts.machine import VisibleUnits
 from genlab.parts.prior import Prior
 from genlab.train.state import Game
 
@@ -161,11 +163,11 @@ def test_every_number_has_the_name_of_what_it_is(model, likelihood, data, x, nam
 
 def test_the_methods_of_bits_are_known():
     assert [m.observation for m in (VAE(), VAE(likelihood=Likelihood("gaussian")))] == ["bernoulli", "gaussian"]
-    assert [m.observation for m in (RBM(), DBN(visible="gaussian"))] == ["bernoulli", "gaussian"]
+    assert [m.observation for m in (RBM(), DBN(visible=VisibleUnits("gaussian")))] == ["bernoulli", "gaussian"]
 
 
 def test_a_machine_says_no_likelihood_of_grey_levels(model):
-    rbm = model(RBM(latent=4, temperatures=10), (8, 8, 1))
+    rbm = model(RBM(latent=4, gibbs=Gibbs(temperatures=10)), (8, 8, 1))
     grey = inference.likelihood(rbm, IMAGES, 1)
     assert grey.keys() == {"log_partition", "log_partition_error", "grey_cross_entropy", "grey_cross_entropy_error"}
     assert inference.likelihood(rbm, BITS, 1).keys() >= LIKELIHOOD

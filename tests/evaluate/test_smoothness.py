@@ -41,7 +41,7 @@ def test_a_linear_decoder(linear):
     n = 500
     found = path_length(linear, Pixels(), n)["path_length"]
     keys = example_keys(stream(0, "smoothness"), jnp.arange(n))
-    a, b = (np.asarray(linear.method.prior({}, fold(keys, i)), np.float64) for i in (1, 2))
+    a, b = (np.asarray(linear.method.draw_latents({}, fold(keys, i)), np.float64) for i in (1, 2))
     t, (r, s) = np.asarray(uniform(fold(keys, 3))), (np.linalg.norm(z, axis=1) for z in (a, b))
     angle = np.arccos((a * b).sum(1) / r / s)
     speed = angle**2 * ((1 - t) * r + t * s) ** 2 + (s - r) ** 2
@@ -52,7 +52,7 @@ def test_a_network_by_finite_steps(untrained):
     """Central differences of 1e-2 along each arc, of a network without bends."""
     model, n = untrained("wgan_gp", (8, 8, 1), method={"generator": Net(width=8, activation="silu")}), 40
     keys = example_keys(stream(0, "smoothness"), jnp.arange(n))
-    a, b = (model.method.prior({}, fold(keys, i)) for i in (1, 2))
+    a, b = (model.method.draw_latents({}, fold(keys, i)) for i in (1, 2))
     t = uniform(fold(keys, 3))
 
     def at(t):

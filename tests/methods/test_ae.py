@@ -1,15 +1,18 @@
-"""The autoencoder's loss, and the Gaussian fitted to its codes."""
+"""The autoencoder's loss, the Gaussian fitted to its codes, and all its kinds together."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-from flax import nnx
+from scipy import stats
 
+from genlab.kernels.corruption import Corruption, corrupt
+from genlab.kernels.random import fold, normal
 from genlab.methods.ae import AE
-from genlab.methods.autoencoder import Codes
-from genlab.nn.layers import AXIS
 from genlab.nn.network import Net
+from genlab.parts.contraction import Contraction
+from genlab.parts.sparsity import Sparsity
 
 SMALL = Net(width=4, depth=1)
 METHOD = AE(latent=2, encoder=SMALL, decoder=SMALL)
@@ -18,31 +21,6 @@ IMAGE = (2, 2, 1)
 
 def images(seed, n=8):
     return np.random.default_rng(seed).uniform(-1, 1, (n, *IMAGE)).astype(np.float32)
-
-
-def correlated(n=64):
-    """Codes with a mean and a full covariance."""
-    root = np.array([[2, 1, 0], [0, 0.5, 1], [0.5, 0, 0.5]])  # of three: two axes may well be their own transpose
-    return np.random.default_rng(1).normal(size=(n, 3)) @ root + [3, -1, 0]
-
-
-@pytest.fixture
-def updated(compiled):
-    """`updated(z, times, devices)`: codes that have seen the batch `z` so many times."""
-
-    def run(z, times, decay=0.5, devices=1):
-        graph, state = nnx.split(Codes(z.shape[1], decay))
-
-        def local(z):
-            codes = nnx.merge(graph, nnx.to_pure_dict(state))
-            for _ in range(times):
-                codes.update(z)
-            return nnx.state(codes)
-
-        z = jnp.asarray(z, jnp.float32).reshape(devices, -1, z.shape[1])
-        return nnx.merge(graph, jax.tree.map(lambda a: a[0], compiled(jax.vmap(local, axis_name=AXIS))(z)))
-
-    return run
 
 
 def test_the_loss_is_the_squared_error_of_the_reconstruction(evaluate, compiled, fresh, keys):
@@ -74,43 +52,46 @@ def test_devices_agree(evaluate, fresh, keys):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, two)
 
 
-def test_one_batch_moves_the_averages_towards_its_codes(updated):
-    """mean_t = (1 - d^t) m and second_t = (1 - d^t) M + d^t I, from 0 and I; on two devices as on one."""
-    z = correlated()
-    for devices in (1, 2):
-        codes = updated(z, 3, devices=devices)
-        np.testing.assert_allclose(codes.mean[...], 7 / 8 * z.mean(0), rtol=1e-4)
-        np.testing.assert_allclose(codes.second[...], 7 / 8 * z.T @ z / 64 + np.eye(3) / 8, rtol=1e-4, atol=1e-5)
+def test_the_prior_is_the_gaussian_of_the_codes(fresh, compiled, keys):
+    """Of mean 1 and covariance 0.25 I here."""
+    networks, k = fresh(METHOD, IMAGE), keys(4)
+    networks["codes"].mean[...], networks["codes"].second[...] = jnp.ones(2), 0.25 * jnp.eye(2) + 1
+    drawn = compiled(lambda k: (METHOD.draw_latents(networks, k), networks["codes"](normal(k, (2,)))))(k)
+    np.testing.assert_array_equal(*drawn)
 
 
-def test_the_prior_has_the_mean_and_covariance_of_the_codes(updated, compiled, keys):
-    """Exactly, as the map is affine; and in 20,000 draws within 5 standard errors, which are below 0.04."""
-    z = correlated()
-    codes = updated(z, 30)
-    origin = np.asarray(codes(jnp.zeros((1, 3))))
-    root = np.asarray(codes(jnp.eye(3))) - origin
-    covariance = np.cov(z.T, bias=True)
-    np.testing.assert_allclose(origin[0], z.mean(0), rtol=1e-4)
-    np.testing.assert_allclose(root.T @ root, covariance, rtol=1e-3, atol=1e-3)
-    drawn = compiled(lambda k: AE(latent=3).prior({"codes": codes}, k))(keys(20_000))
-    np.testing.assert_allclose(np.mean(drawn, 0), z.mean(0), atol=0.1)
-    np.testing.assert_allclose(np.cov(np.asarray(drawn).T), covariance, atol=0.2)
+def test_all_kinds_at_once(evaluate, compiled, fresh, keys):
+    """Corrupted in, clean out, sparse and contractive: each term by itself, of draws of its own.
+
+    The penalised code is what the decoder sees, the units; the contraction is that of the clean examples.
+    """
+    method = dataclasses.replace(
+        METHOD,
+        corruption=Corruption(level=0.5),
+        sparsity=Sparsity("kl", 2.0, 0.2),
+        contraction=Contraction(3.0, exact=False),
+    )
+    networks, x, k = fresh(method, IMAGE), images(0), keys(8)
+
+    def terms(x, k):
+        z = method.encode(networks, corrupt(x, k, method.corruption, -1.0))
+        active = jax.nn.sigmoid(z)
+        cost = method.contraction.penalty(lambda x: jax.nn.sigmoid(method.encode(networks, x)), x, fold(k, 1))
+        return active, jnp.tanh(networks["decoder"](active)), cost
+
+    active, y, contraction = (np.asarray(a, float) for a in compiled(terms)(x, k))
+    sparsity = 2 * sum(stats.entropy([0.2, 0.8], [rate, 1 - rate]) for rate in active.mean(0))
+    seen = evaluate(method.loss, networks, x, k)
+    np.testing.assert_allclose(seen.metrics["activity"], active.mean(), rtol=1e-5)
+    np.testing.assert_allclose(seen.metrics["penalty"], sparsity + contraction, rtol=1e-4)
+    error = ((x - y) ** 2).sum((1, 2, 3)).mean()
+    np.testing.assert_allclose(seen.loss, error + sparsity + contraction, rtol=1e-4)
+    assert method.penalised == ("encoder",) and METHOD.penalised == ()
 
 
-def test_untrained_codes_are_standard_normal():
-    """The orthogonal root of the unit matrix."""
-    root = np.asarray(Codes(3)(jnp.eye(3)))
-    np.testing.assert_allclose(root @ root.T, np.eye(3), atol=1e-6)
-
-
-def test_a_singular_covariance_stays_finite(updated):
-    """Codes on a line give draws on that line; codes all alike give that code, even if rounding takes a little more."""
-    t = np.linspace(-1, 1, 64)[:, None]
-    noise = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
-    line = np.asarray(updated(5 + t * [1, 2], 40)(jnp.asarray(noise)))
-    assert np.isfinite(line).all()
-    np.testing.assert_allclose(line[:, 1] - 5, 2 * (line[:, 0] - 5), atol=0.02)  # rounding of 25 in the second moment
-    alike = updated(np.full((64, 2), 3.0), 40)
-    np.testing.assert_allclose(alike(jnp.asarray(noise)), 3, atol=0.02)
-    alike.second[...] = alike.second[...] - 1e-3 * jnp.eye(2)
-    np.testing.assert_allclose(alike(jnp.asarray(noise)), 3, atol=0.02)
+def test_kinds_together_agree_on_devices(evaluate, fresh, keys):
+    kinds = {"sparsity": Sparsity("l1"), "corruption": Corruption("gaussian", 0.5), "contraction": Contraction(1.0)}
+    method = dataclasses.replace(METHOD, **kinds)
+    networks, x = fresh(method, IMAGE), images(0)
+    one, two = (evaluate(method.loss, networks, x, keys(8), n) for n in (1, 2))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, two)

@@ -17,12 +17,14 @@ from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
 from genlab.nn.network import Net, decoder, last_bias
 from genlab.parts.likelihood import Likelihood
+from genlab.parts.machine import VisibleUnits
 from genlab.parts.objective import Objective
 from genlab.parts.pixels import log_odds
 from genlab.train.loop import prepare
 from genlab.train.state import Game
 
 SMALL = Net(width=4, depth=1)
+MACHINES = {RBM: ("machine",), DBN: ("machine_1", "machine_2")}
 MEAN = np.random.default_rng(0).uniform(-0.9, 0.9, (8, 8, 3)).astype(np.float32)
 
 
@@ -76,12 +78,12 @@ def test_a_convolution_starts_at_the_mean_of_its_channels():
     np.testing.assert_allclose(last_bias(networks["decoder"])[...], odds(MEAN.mean((0, 1))), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [RBM, DBN])
+@pytest.mark.parametrize("kind", MACHINES)
 @pytest.mark.parametrize("visible", ["binary", "gaussian"])
 def test_visible_biases_start_at_the_data(kind, visible):
     """Hinton (2010), section 8.1; without weights the machine over the data then has the data's means."""
-    networks = centred(kind(latent=2, visible=visible))
-    first, *others = (networks[name] for name in kind().names)
+    networks = centred(kind(latent=2, visible=VisibleUnits(visible)))
+    first, *others = (networks[name] for name in MACHINES[kind])
     expected = odds(MEAN) if visible == "binary" else MEAN
     np.testing.assert_allclose(first.visible[...], expected.reshape(-1), rtol=1e-5, atol=1e-5)
     assert not any(np.any(model.visible[...]) for model in others)

@@ -8,11 +8,11 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.methods.ae import AE
-from genlab.methods.contractive_ae import ContractiveAE
 from genlab.nn.network import Net
+from genlab.parts.contraction import Contraction
 
 SMALL = Net(width=4, depth=1, activation="tanh")
-METHOD = ContractiveAE(latent=3, encoder=SMALL, decoder=SMALL, weight=2.0)
+METHOD = AE(latent=3, encoder=SMALL, decoder=SMALL, contraction=Contraction(2.0))
 IMAGE = (2, 2, 1)
 
 
@@ -38,14 +38,15 @@ def test_the_penalty_is_the_jacobians_norm_and_adds_to_the_error(evaluate, compi
 def test_the_estimate_is_exact_for_one_latent(evaluate, fresh, keys):
     """A single row times a sign: |v J| = |J|; the gradients agree as well."""
     exact = dataclasses.replace(METHOD, latent=1)
+    estimated = dataclasses.replace(exact, contraction=Contraction(2.0, exact=False))
     networks, x = fresh(exact, IMAGE), images()
-    ours, theirs = (evaluate(dataclasses.replace(exact, exact=e).loss, networks, x, keys(8)) for e in (True, False))
+    ours, theirs = (evaluate(method.loss, networks, x, keys(8)) for method in (exact, estimated))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
 
 
 def test_the_estimate_is_unbiased(compiled, fresh, evaluate, keys):
     """One example 4,096 times, each with its own signs: the mean is within 5 standard errors of the exact norm."""
-    estimate = dataclasses.replace(METHOD, exact=False, weight=1.0)
+    estimate = dataclasses.replace(METHOD, contraction=Contraction(1.0, exact=False))
     networks, x = fresh(estimate, IMAGE), images()[:1]
     jacobian = np.asarray(compiled(jacobians(estimate, networks))(x)).reshape(3, -1)
     seen = evaluate(estimate.loss, networks, np.repeat(x, 4096, axis=0), keys(4096))
@@ -55,7 +56,7 @@ def test_the_estimate_is_unbiased(compiled, fresh, evaluate, keys):
 
 
 def test_devices_agree(evaluate, fresh, keys):
-    method = dataclasses.replace(METHOD, exact=False)
+    method = dataclasses.replace(METHOD, contraction=Contraction(2.0, exact=False))
     networks, x = fresh(method, IMAGE), images()
     one, two = (evaluate(method.loss, networks, x, keys(8), n) for n in (1, 2))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, two)
@@ -63,7 +64,6 @@ def test_devices_agree(evaluate, fresh, keys):
 
 def test_batch_norm_is_refused_in_the_encoder():
     with pytest.raises(Invalid, match="^encoder.norm: 'batch' is not allowed under a contractive penalty: .*"):
-        ContractiveAE(encoder=Net(norm="batch"))
-    ContractiveAE(decoder=Net(norm="batch"))
-    with pytest.raises(Invalid, match="^weight: -1.0 is not at least 0$"):
-        ContractiveAE(weight=-1.0)
+        AE(encoder=Net(norm="batch"), contraction=Contraction(0.1))
+    AE(decoder=Net(norm="batch"), contraction=Contraction(0.1))
+    AE(encoder=Net(norm="batch"))

@@ -12,6 +12,8 @@ from genlab.kernels.annealing import log_mean
 from genlab.kernels.boltzmann import draw_hidden, draw_visible, free_energy, gibbs, log_pseudo_likelihood
 from genlab.kernels.random import fold
 from genlab.methods.dbn import DBN
+from genlab.parts.belief import up_pass
+from genlab.parts.machine import VisibleUnits
 from genlab.parts.optimizer import Optimizer
 
 IMAGE = (2, 2, 1)
@@ -76,8 +78,8 @@ def test_it_starts_as_greedy_training_leaves_it(fresh):
     """Before fine-tuning the ways up and down are those of the machine."""
     networks = fresh(METHOD, IMAGE)
     tied = jax.tree.leaves(networks["machine_1"].energy)
-    for way in (METHOD.up, METHOD.down):
-        for parted, one in zip(jax.tree.leaves(way(networks, 0)), tied, strict=True):
+    for way in ("up", "down"):
+        for parted, one in zip(jax.tree.leaves(METHOD.layers(networks, way)[0]), tied, strict=True):
             np.testing.assert_array_equal(parted, one)
 
 
@@ -101,9 +103,9 @@ def test_every_machine_learns_in_its_time(play):
 
 def test_greedy_training_is_contrastive_divergence_on_the_layer_below(evaluate, fresh, keys):
     networks, x, k = stirred(fresh(METHOD, IMAGE)), images(), keys(8)
-    data = draw_hidden(METHOD.up(networks, 0), (x.reshape(8, 4) + 1) / 2, fold(fold(k, 0), 0))
+    data = draw_hidden(METHOD.layers(networks, "up")[0], (x.reshape(8, 4) + 1) / 2, fold(fold(k, 0), 0))
     e = networks["machine_2"].energy
-    end = np.asarray(gibbs(e, data, fold(k, 1), METHOD.k))
+    end = np.asarray(gibbs(e, data, fold(k, 1), METHOD.gibbs.k))
     seen = evaluate(METHOD.players()[1].loss, networks, x, k).grads["machine_2"]
 
     def correlation(v):
@@ -119,9 +121,9 @@ def test_the_up_down_gradients(evaluate, fresh, keys):
     networks, x, k = stirred(fresh(METHOD, IMAGE)), images(), keys(8)
     up, down, (w, _, c) = parts(networks)
     v = (x.reshape(8, 4) + 1) / 2
-    wake = draw_hidden(METHOD.up(networks, 0), v, fold(fold(k, 0), 0))
-    fantasy = gibbs(networks["machine_2"].energy, wake, fold(k, 1), METHOD.k)
-    fallen = draw_visible(METHOD.down(networks, 0), fantasy, fold(fold(k, 2), 0))
+    wake = draw_hidden(METHOD.layers(networks, "up")[0], v, fold(fold(k, 0), 0))
+    fantasy = gibbs(networks["machine_2"].energy, wake, fold(k, 1), METHOD.gibbs.k)
+    fallen = draw_visible(METHOD.layers(networks, "down")[0], fantasy, fold(fold(k, 2), 0))
     wake, fantasy, fallen = (np.asarray(a, np.float64) for a in (wake, fantasy, fallen))
     seen = evaluate(METHOD.loss, networks, x, k).grads
 
@@ -199,8 +201,7 @@ def test_samples_are_the_model(fresh, keys):
 
 def test_means_go_up_and_down_through_all_layers(fresh):
     networks, x = stirred(fresh(DEEP, IMAGE)), images()
-    up = [DEEP.up(networks, i) for i in range(2)] + [networks["machine_3"].energy]
-    down = [DEEP.down(networks, i) for i in range(2)] + [networks["machine_3"].energy]
+    up, down = ([*DEEP.layers(networks, way), networks["machine_3"].energy] for way in ("up", "down"))
     z = (x.reshape(8, 4) + 1) / 2
     for e in up:
         z = sigmoid(z @ e.weights + e.hidden)
@@ -213,14 +214,14 @@ def test_means_go_up_and_down_through_all_layers(fresh):
 
 def test_gaussian_units_over_points(evaluate, fresh, keys):
     """The distortion is -log N(v; b + s W h, s^2), its mean the decoded point."""
-    method = DBN(latent=2, hidden=(3,), visible="gaussian", scale=0.5)
+    method = DBN(latent=2, hidden=(3,), visible=VisibleUnits("gaussian", 0.5))
     networks, x, k = (
         stirred(fresh(method, (2,))),
         images()[:, 0, :, 0],
         keys(8),
     )
     _, (w, b, _), _ = parts(networks)
-    wake = np.asarray(draw_hidden(method.up(networks, 0), x, fold(fold(k, 0), 0)), np.float64)
+    wake = np.asarray(draw_hidden(method.layers(networks, "up")[0], x, fold(fold(k, 0), 0)), np.float64)
     square = ((x - b - 0.5 * wake @ w.T) ** 2).sum(1) / (2 * 0.25)
     seen = evaluate(method.loss, networks, x, k).metrics
     np.testing.assert_allclose(seen["distortion"], (square + 2 * np.log(0.5 * np.sqrt(2 * np.pi))).mean(), rtol=1e-5)
@@ -242,7 +243,7 @@ def test_the_monitor_has_the_tops_pseudo_likelihood_in_place_of_its_likelihood(e
     networks, x, k = stirred(fresh(METHOD, IMAGE)), images(), keys(8)
     seen = evaluate(METHOD.loss, networks, x, k).metrics
     np.testing.assert_allclose(seen["free_energy"], -METHOD.log_weight(networks, x, fold(k, 0)).mean(), rtol=1e-5)
-    wake = METHOD.rise(networks, (x.reshape(8, 4) + 1) / 2, fold(k, 0), 1)[-1]
+    wake = up_pass(METHOD.layers(networks, "up"), (x.reshape(8, 4) + 1) / 2, fold(k, 0))[-1]
     energy = networks["machine_2"].energy
     change = -log_pseudo_likelihood(energy, wake, k, 3).mean() - free_energy(energy, wake).mean()
     np.testing.assert_allclose(seen["negative_pseudo_likelihood"], seen["free_energy"] + change, rtol=1e-5)

@@ -8,11 +8,10 @@ import pytest
 
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.methods.ae import AE
-from genlab.methods.denoising_ae import DenoisingAE
 from genlab.nn.network import Net
 
 SMALL = Net(width=4, depth=1)
-METHOD = DenoisingAE(latent=2, encoder=SMALL, decoder=SMALL, corruption=Corruption(level=0.5))
+METHOD = AE(latent=2, encoder=SMALL, decoder=SMALL, corruption=Corruption(level=0.5))
 SHAPES = {"image": (2, 2, 1), "points": (2,)}
 
 

@@ -14,7 +14,7 @@ from genlab.parts.metrics import batch_mean
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 
-CODED = ("ae", "denoising_ae", "sparse_ae", "contractive_ae", "wae", "stacked_ae")
+CODED = ("ae", "wae", "stacked_ae")
 CODED += ("vae", "iwae", "vamp", "ladder_vae", "vq_vae")
 METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),

@@ -14,13 +14,15 @@ from genlab.kernels.annealing import log_mean
 from genlab.kernels.boltzmann import gibbs, log_pseudo_likelihood, score_matching
 from genlab.kernels.random import fold
 from genlab.methods.rbm import PSEUDO, RBM
+from genlab.parts.gibbs import Gibbs
+from genlab.parts.machine import VisibleUnits
 from genlab.parts.optimizer import Optimizer
 from genlab.train.state import Game
 from genlab.train.validate import make_validation
 
 IMAGE = (2, 2, 1)
-CD, PCD = RBM(latent=3), RBM(latent=3, persistent=True, chains=8, k=2)
-GAUSSIAN = RBM(latent=3, visible="gaussian", scale=0.5)
+CD, PCD = RBM(latent=3), RBM(latent=3, persistent=True, chains=8, gibbs=Gibbs(k=2))
+GAUSSIAN = RBM(latent=3, visible=VisibleUnits("gaussian", 0.5))
 STATES = jnp.asarray(list(itertools.product([-1.0, 1.0], repeat=4))).reshape(16, *IMAGE)
 chains = jax.jit(gibbs, static_argnums=3)
 
@@ -128,7 +130,7 @@ def test_gaussian_means_are_clipped_for_images_only(fresh):
 
 
 def test_bits_for_points_are_refused(fresh):
-    with pytest.raises(Invalid, match="method.visible: 'binary' is not for points: use gaussian"):
+    with pytest.raises(Invalid, match="method.visible.kind: 'binary' is not for points: use gaussian"):
         fresh(CD, (2,))
 
 

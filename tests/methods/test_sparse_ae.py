@@ -9,13 +9,13 @@ import pytest
 from scipy import special, stats
 
 from genlab.errors import Invalid
-from genlab.methods.sparse_ae import SparseAE
-from genlab.nn.layers import AXIS
+from genlab.methods.ae import AE
 from genlab.nn.network import Net
+from genlab.parts.sparsity import Sparsity
 
 SMALL = Net(width=4, depth=1)
-METHOD = SparseAE(latent=3, encoder=SMALL, decoder=SMALL, weight=2.0, rate=0.2)
-L1 = dataclasses.replace(METHOD, penalty="l1")
+METHOD = AE(latent=3, encoder=SMALL, decoder=SMALL, sparsity=Sparsity("kl", 2.0, 0.2))
+L1 = dataclasses.replace(METHOD, sparsity=Sparsity("l1", 2.0))
 IMAGE = (2, 2, 1)
 
 
@@ -51,33 +51,6 @@ def test_devices_agree(evaluate, fresh, keys, method, devices):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one, more)
 
 
-def charge(z):
-    """The penalty and its gradient by the latents."""
-    f = jax.vmap(jax.value_and_grad(lambda z: METHOD.charge(METHOD.units(z))), axis_name=AXIS)
-    return [np.asarray(a)[0] for a in f(jnp.asarray(z, jnp.float32)[None])]
-
-
-def test_units_at_the_rate_cost_nothing():
-    """Their mean alone counts: half of them at 0.1 and half at 0.3 are as good as all at 0.2, where the slope is 0."""
-    z = special.logit([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
-    value, slope = charge(z)
-    np.testing.assert_allclose(value, 0, atol=1e-6)
-    np.testing.assert_allclose(slope, 0, atol=1e-6)
-
-
-@pytest.mark.parametrize(("rate", "sign"), [(0.05, -1), (0.6, 1)])
-def test_units_off_the_rate_are_driven_to_it(rate, sign):
-    value, slope = charge(special.logit(np.full((2, 3), rate)))
-    assert value > 0
-    assert (np.sign(slope) == sign).all()
-
-
-@pytest.mark.parametrize("z", [-200.0, 200.0])
-def test_saturated_units_stay_finite(z):
-    assert all(np.isfinite(a).all() for a in charge(np.full((2, 3), z)))
-
-
-@pytest.mark.parametrize(("field", "value"), [("weight", -1.0), ("rate", 0.0), ("rate", 1.0), ("latent", 0)])
-def test_bad_fields_are_named(field, value):
-    with pytest.raises(Invalid, match=f"^{field}: {value} is not "):
-        SparseAE(**{field: value})
+def test_bad_fields_are_named():
+    with pytest.raises(Invalid, match="^latent: 0 is not at least 1$"):
+        AE(latent=0, sparsity=Sparsity("kl"))

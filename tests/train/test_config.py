@@ -164,6 +164,27 @@ def test_a_penalty_with_a_weight_or_without_one_on_purpose_is_not_refused(flags,
     assert (found.weight, found.where, found.target) == penalty
 
 
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ("sparsity.weight 2", "sparsity.kind: 'none' is not kl or l1, and without it weight = 2.0"),
+        ("corruption.kind gaussian", "corruption.level: 0.0 is not above 0, and without it kind = 'gaussian'"),
+        ("contraction.no-exact", "contraction.weight: 0.0 is not above 0, and without it exact = False"),
+    ],
+)
+def test_settings_of_a_part_that_is_off_are_refused(flags, complaint):
+    with pytest.raises(Invalid, match=f"^method.{complaint} would do nothing; give --method"):
+        cli.parse(["--config", "ae", *f"--method.{flags}".split()])
+
+
+def test_an_autoencoder_may_be_of_several_kinds():
+    flags = "--config denoising_ae --method.sparsity.kind l1 --method.sparsity.weight 2 --method.contraction.weight 0.1"
+    method = cli.parse(flags.split()).settings.method
+    assert (method.corruption.level, method.sparsity.kind, method.sparsity.weight) == (0.25, "l1", 2.0)
+    assert method.penalised == ("encoder",)
+    assert not cli.parse(["--config", "contractive_ae", "--method.contraction.weight", "0"]).settings.method.penalised
+
+
 def test_averaged_weights_may_be_told_by_their_half_life_in_images():
     """5 million images, 9,766 iterations of 512, after which weights count half; early on a quarter of all so far."""
     assert Train(ema=0.9).averaging(512) == (0.9, 10.0)
