@@ -1,4 +1,5 @@
 """Train one small VAE of every likelihood, prior and posterior, and print their bounds as one table."""
+
 from dataclasses import dataclass, field
 from pathlib import Path
 
