@@ -36,7 +36,7 @@ def test_a_method_is_added_as_the_readme_says(root, tmp_path):
     run("train.py", *small, "--train.steps", "3")
     run("train.py", *small, "--train.steps", "6")
     rows = [json.loads(line) for line in (tmp_path / "runs" / "mine" / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 6 and "discriminator/loss" in rows[-1]
+    assert rows[-1]["step"] == 6 and "validation/discriminator/loss" in rows[-1]
     run("sample.py", "runs/mine", "--n", "4", "--out", "drawn.png")
     assert (tmp_path / "drawn.png").stat().st_size > 0
     assert "frechet" in run("evaluate.py", "runs/mine", "--n", "50", "--extractor", "pixels")
