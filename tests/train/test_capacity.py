@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from genlab import cli
 from genlab.errors import Invalid
@@ -100,6 +101,6 @@ def test_a_generators_larger_batch_draws_what_it_drew_one_by_one(tiny):
 
     keys = example_keys(jax.random.key(0), jax.numpy.arange(4))
     with pytest.raises(Enough):
-        Watched(**vars(method)).generator_loss({}, None, keys)
+        Watched(**vars(method)).generator_loss({"discriminator": nnx.Module()}, None, keys)
     each = [keys, fold(keys, MORE + 1), fold(keys, MORE + 2)]
     np.testing.assert_array_equal(jax.random.key_data(seen[0]), np.concatenate([jax.random.key_data(k) for k in each]))
