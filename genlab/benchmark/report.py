@@ -24,21 +24,21 @@ COLUMNS += ["GFLOP", "share", "compile"]
 def _genlab(workload: Workload) -> Side:
     import jax
 
-    from genlab.benchmark.ours import Genlab
+    from genlab.benchmark.genlab_side import Genlab
 
     jax.config.update("jax_enable_compilation_cache", False)
     return Genlab(workload)
 
 
 def _torch(workload: Workload, compiled: bool) -> Side:
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     return Torch(workload, compiled)
 
 
 def _peer(name: str, workload: Workload) -> Side:
     from genlab.benchmark.peers import PEERS
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     return Torch(workload, trainer=PEERS[name].trainer)
 

@@ -39,7 +39,7 @@ def _latents(method: Encoding) -> Callable:
 
 def _check_unlabelled(network: Any) -> None:
     labelled = isinstance(network, ConditionalNetwork) and network.appended > 0
-    require(not labelled, "metrics", "representation", "possible of a network that is told the labels, leave it out")
+    require(not labelled, "metrics", "representation", "possible of a network that takes labels, leave it out")
 
 
 def _before_output(model: Model) -> Callable:

@@ -28,7 +28,7 @@ BATCH = 100  # samples whose statistics batch norm takes, where it takes those o
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalImages:
     """Images that another program made."""
 
     place: Path
@@ -90,7 +90,7 @@ def truncate(x: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
 QUANTISED: dict[str, Callable] = {"round": to_uint8, "truncate": truncate}
 
 
-def read_npz(path: Path) -> Foreign:
+def read_npz(path: Path) -> ExternalImages:
     """The images of an .npz file, uint8 (n, h, w) or (n, h, w, 1 or 3), or bool: its only ones, or PATH#NAME's.
 
     Bool, and uint8 of which all are 0 and 1, is black and white, as in data sets.
@@ -102,10 +102,10 @@ def read_npz(path: Path) -> Foreign:
     if not file.is_file():
         raise Invalid(f"npz: {file}; must be an existing .npz file")
     arrays = npz.read(file, "npz")
-    return Foreign(path, npz.pixels(arrays[npz.choose(arrays, name, file, "npz")], file, "npz"))
+    return ExternalImages(path, npz.pixels(arrays[npz.choose(arrays, name, file, "npz")], file, "npz"))
 
 
-def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
+def read_folder(path: Path, shape: tuple[int, ...]) -> ExternalImages:
     """The image files of a folder and the folders in it, in the order of their names; all as large as the first.
 
     Grey and colour are read as they are, and must be what the real images of `shape` are. Where no image has a value
@@ -131,4 +131,4 @@ def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
         if images[-1].shape != images[0].shape:
             sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (images[0], images[-1]))
             raise Invalid(f"folder: {file} makes sizes {sizes}; images of one size are needed")
-    return Foreign(path, levels(np.stack(images)))
+    return ExternalImages(path, levels(np.stack(images)))

@@ -10,7 +10,7 @@ import jax
 
 from genlab.cli import describe
 from genlab.errors import Invalid
-from genlab.evaluate.protocol import Stamp, spoken
+from genlab.evaluate.protocol import Stamp, describe_stamp
 from genlab.model import Model
 from genlab.track.folder import RunFolder
 
@@ -128,7 +128,7 @@ def _scores(path: Path, step: int, ema: bool) -> str:
 
 def _stamp(written: dict[str, Any]) -> str:
     stamp: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in written.items()}
-    return spoken(Stamp(**stamp))
+    return describe_stamp(Stamp(**stamp))
 
 
 def _table(scores: dict[str, int | float], spread: dict[str, int | float]) -> str:

@@ -30,8 +30,8 @@ from genlab.train.step import indices, make_step
 from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
-Judge = Callable[[TrainState], Scores]
-MakeJudge = Callable[[Config, Game, Dataset], Judge]
+Scorer = Callable[[TrainState], Scores]
+MakeScorer = Callable[[Config, Game, Dataset], Scorer]
 
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
@@ -49,7 +49,7 @@ class Loop:
     index: PyTree
     feed: Feed
     validate: Callable[[TrainState], Metrics] | None
-    judge: Judge | None
+    scorer: Scorer | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
     folder: RunFolder
     checkpoints: Checkpoints
@@ -88,8 +88,8 @@ class Loop:
 
     def _intervals(self) -> tuple[int, ...]:
         c = self.config
-        judging = (c.evaluate.every,) if self.judge else ()
-        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *judging)
+        scoring = (c.evaluate.every,) if self.scorer else ()
+        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
 
     def _next_event(self, step: int) -> int:
         return min(self.config.train.steps, *((step // every + 1) * every for every in self._intervals()))
@@ -125,15 +125,15 @@ class Loop:
     def _events(self, step: int, state: TrainState) -> None:
         c = self.config
         self.folder.check()
-        saving = self._due(step, c.checkpoint.every) or bool(self.judge and self._due(step, c.evaluate.every))
+        saving = self._due(step, c.checkpoint.every) or bool(self.scorer and self._due(step, c.evaluate.every))
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
             seen = _plain(self.validate(state))
             self._check(step, seen)
             monitor = seen[self.config.method.monitor]
             self.tracker.scalars(step, seen)
-        if self.judge and saving:
-            monitor, scores = self.judge(state)
+        if self.scorer and saving:
+            monitor, scores = self.scorer(state)
             self._check(step, scores)
             self.tracker.scalars(step, scores)
         if self._due(step, c.track.samples_every):
@@ -145,7 +145,7 @@ class Loop:
     def report(self) -> None:
         """Say which checkpoint scored best, and how the last one did."""
         monitors = self.checkpoints.monitors
-        if self.judge and monitors:
+        if self.scorer and monitors:
             (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
             final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
             self.progress.message(f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}")
@@ -178,10 +178,10 @@ class Pace:
         self._since = now
 
 
-def train(config: Config, run_dir: Path, make_judge: MakeJudge | None = None) -> str | None:
+def train(config: Config, run_dir: Path, make_scorer: MakeScorer | None = None) -> str | None:
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
 
-    `make_judge` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
+    `make_scorer` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
     stands above training.
 
     Returns the name of the signal that ended it early, if one did.
@@ -193,14 +193,14 @@ def train(config: Config, run_dir: Path, make_judge: MakeJudge | None = None) ->
     """
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, run_dir, stack, make_judge)
+        loop, state, step = prepare(config, run_dir, stack, make_scorer)
         loop.run(state, step, interrupt)
         loop.report()
         return interrupt.requested
 
 
 def prepare(
-    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_judge: MakeJudge | None = None
+    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_scorer: MakeScorer | None = None
 ) -> tuple[Loop, TrainState, int]:
     """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
 
@@ -250,7 +250,7 @@ def prepare(
         index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
         feed=feed,
         validate=make_validation(game, batches, trained) if batches else None,
-        judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
+        scorer=make_scorer(config, game, dataset) if make_scorer and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
         folder=folder,
         checkpoints=checkpoints,

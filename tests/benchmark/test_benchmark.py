@@ -50,7 +50,7 @@ def test_both_sides_have_the_same_networks(torch, name):
 @pytest.mark.parametrize("name", ["dcgan32", "resnet32", "vae_mlp", "vae_dcgan32"])
 def test_pytorch_trains_its_side(torch, name):
     """Both players move, and by about the learning rate, as Adam does at first."""
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     side = Torch(narrow(WORKLOADS[name]))
     tasks = side.tasks()

@@ -9,9 +9,9 @@ import pytest
 
 from genlab import cli
 from genlab.errors import Invalid
+from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row, markdown
 from genlab.evaluate.protocol import Stamp, require_same
-from genlab.evaluate.run import Result
 
 STAMP = Stamp("digits", "train", "b90e9f2f341f", 1437, 180, "classifier")
 

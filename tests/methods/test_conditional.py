@@ -17,10 +17,10 @@ from genlab.methods.vae import VAE
 from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.network import Net
-from genlab.parts.likelihood import Likelihood
-from genlab.parts.objective import Objective
 from genlab.parts.adversarial import values
 from genlab.parts.labels import Conditioning
+from genlab.parts.likelihood import Likelihood
+from genlab.parts.objective import Objective
 
 SMALL = Net(width=6, depth=1, activation="silu")
 GANS = {

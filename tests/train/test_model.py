@@ -60,8 +60,8 @@ class Shown(Method):
 def model(tiny):
     """`model("vae")`, or of a method: with first weights, of which the averaged ones differ."""
 
-    def make(wish):
-        config = tiny(wish) if isinstance(wish, str) else dataclasses.replace(tiny("vae"), method=wish)
+    def make(method):
+        config = tiny(method) if isinstance(method, str) else dataclasses.replace(tiny("vae"), method=method)
         game = Game(config.method, SHAPE, 0, 1)
         state = game.init()
         state = dataclasses.replace(state, ema=jax.tree.map(lambda a: 1.5 * a, state.ema))

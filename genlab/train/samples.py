@@ -12,7 +12,7 @@ from tqdm import tqdm
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid, require
 from genlab.track import grids
-from genlab.track.whole import whole
+from genlab.track.atomic import whole
 
 PIECE = 4096  # samples drawn and written at a time
 MOST = 10_000  # samples in one picture

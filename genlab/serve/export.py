@@ -8,8 +8,8 @@ from genlab.errors import Invalid, require
 from genlab.model import Model
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
+from genlab.track.atomic import whole
 from genlab.track.folder import RunFolder
-from genlab.track.whole import whole
 
 
 def write(model: Model, run: Path, out: Path) -> None:

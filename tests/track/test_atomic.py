@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from genlab.errors import Invalid
-from genlab.track.whole import whole
+from genlab.track.atomic import whole
 
 
 def names(folder):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from genlab.errors import require
 from genlab.latent.gaussian import truncate
 from genlab.model import Model
-from genlab.train.export import Samples
+from genlab.train.samples import Samples
 
 
 def draws(model: Model, n: int, seed: int = 0, labels: Sequence[str] = (), truncation: float | None = None) -> Samples:
