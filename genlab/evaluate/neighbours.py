@@ -65,7 +65,7 @@ def overlap(
 
 
 def squared_radii(x: Features, k: int) -> SquaredRadii:
-    """Squared distances of every row to its k nearest other rows, in order. Raises `Invalid` for fewer than k + 1 rows."""
+    """Squared distances of every row to its k nearest other rows, in order; `Invalid` for fewer than k + 1 rows."""
     require(len(x) > k, "examples", len(x), f"at least {k + 1}")
     near = over_pairs(partial(_smallest, k=k + 1), x, x, "radii", (), (squared_norms(x),))
     return np.maximum(np.concatenate(near)[:, 1:], 0)  # the 0-th is the row itself
