@@ -34,7 +34,7 @@ def command(argv: list[str]) -> None:
     settings = cli.arguments(Command, argv)
     from genlab.benchmark import overhead
     from genlab.benchmark.report import machine, measure, table
-    from genlab.track.atomic import whole
+    from genlab.track.atomic import atomic_write
 
     require(settings.rounds >= 1, "rounds", settings.rounds, "at least 1")
     require(settings.out.suffix == ".json", "out", str(settings.out), "a .json file")
@@ -48,7 +48,7 @@ def command(argv: list[str]) -> None:
     if settings.loop:
         figures["loop"] = overhead.measure(cli.preset("wgan_gp"), settings.rounds)
         print(f"\nthe loop takes {figures['loop']['overhead']:+.1%} beside the bare compiled step")
-    with whole(settings.out) as part:
+    with atomic_write(settings.out) as part:
         part.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -35,21 +35,23 @@ def command(argv: list[str]) -> None:
     """Load, interpolate, write."""
     settings = cli.arguments(Command, argv)
     from genlab.errors import require
-    from genlab.latent import morph
+    from genlab.latent import interpolation
     from genlab.model import load
-    from genlab.track.atomic import whole
+    from genlab.track.atomic import atomic_write
     from genlab.track.film import FILMS, write_film
     from genlab.track.grids import picture, tile
 
     require(settings.out.suffix in (".png", *FILMS), "out", str(settings.out), "a .png, .gif or .mp4 file")
     model = load(settings.run_dir, settings.step, settings.ema)
-    label = model.numbers((settings.label,))[0] if settings.label is not None else None
-    with whole(settings.out) as part:
+    label = model.class_indices((settings.label,))[0] if settings.label is not None else None
+    with atomic_write(settings.out) as part:
         if settings.out.suffix == ".png":
-            images = morph.strip(model, settings.between, settings.steps, settings.method, label)
+            images = interpolation.frames(model, settings.between, settings.steps, settings.method, label)
             picture(tile(images, settings.steps)).save(part)
         else:
-            write_film(part, morph.film(model, settings.between, settings.steps, settings.method, label))
+            write_film(
+                part, interpolation.looping_frames(model, settings.between, settings.steps, settings.method, label)
+            )
     print(settings.out)
 
 

@@ -36,13 +36,15 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, sample, write."""
     settings = cli.arguments(Command, argv)
-    from genlab.latent.sampling import draws
+    from genlab.latent.sampling import lazy_samples
     from genlab.model import load
     from genlab.train.samples import write_samples
 
     model = load(settings.run_dir, settings.step, settings.ema)
     write_samples(
-        settings.out, draws(model, settings.n, settings.seed, settings.labels, settings.truncation), settings.shard
+        settings.out,
+        lazy_samples(model, settings.n, settings.seed, settings.labels, settings.truncation),
+        settings.shard,
     )
     print(settings.out)
 

@@ -32,7 +32,7 @@ Labels = np.ndarray | None  # of examples, for methods with classes
 
 def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
     """`f(networks, examples, keys, labels)` of all examples, on the devices of its run; labels may be None."""
-    data, classes = model.config.data.unmoved, model.method.classes
+    data, classes = model.config.data.unaugmented, model.method.classes
 
     def some(constants: PyTree, rows: PyTree) -> PyTree:
         state, key = constants
@@ -42,7 +42,7 @@ def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels 
 
     rows = {"x": x, "index": np.arange(len(x))} | ({"label": labels} if classes else {})
     parallel = model.config.parallel
-    size = min(SIZE, -(-len(x) // len(spmd.present(parallel))))
+    size = min(SIZE, -(-len(x) // len(spmd.evaluation_devices(parallel))))
     return over_rows(some, (model.state, stream(0, "inference")), rows, size, title, parallel)
 
 

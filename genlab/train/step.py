@@ -116,31 +116,31 @@ def _play(
     """All plays of one player: gradient of its loss over what it moves, mean over devices, update."""
 
     def play(carry: tuple[PyTree, PyTree, PyTree], i: Int[Array, ""]) -> tuple[tuple[PyTree, PyTree, PyTree], Metrics]:
-        own, stats, moments = carry
+        params, stats, moments = carry
         keys = example_keys(jax.random.fold_in(key, i), index)
         batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
-        def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
-            merged = graft(state.params, own), {**state.stats, **stats}
+        def objective(params: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
+            merged = graft(state.params, params), {**state.stats, **stats}
             networks = game.merge(*merged, train=True, keys=fold(keys, NETWORKS))
             loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 
-        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
+        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(params)
         if jax.lax.axis_size(AXIS) > 1:  # XLA would copy every gradient of one device to itself
             grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
-        updates, moments = game.optimizers[player.name].update(grads, moments, own)
-        own = optax.apply_updates(own, updates)
+        updates, moments = game.optimizers[player.name].update(grads, moments, params)
+        params = optax.apply_updates(params, updates)
         if player.project:
-            own = player.project(own)
+            params = player.project(params)
         norm = jax.lax.cond(log_metrics, optax.tree.norm, lambda _: jnp.zeros(()), grads)
-        return (own, stats, moments), metrics | {"grad_norm": norm}
+        return (params, stats, moments), metrics | {"grad_norm": norm}
 
-    carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
-    (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
+    carry = (game.trainable(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
+    (params, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
     state = replace(
         state,
-        params=graft(state.params, own),
+        params=graft(state.params, params),
         stats={**state.stats, **stats},
         optimizers={**state.optimizers, player.name: moments},
     )

@@ -25,7 +25,7 @@ LABELS = np.random.default_rng(1).integers(0, 10, 30).astype(np.int32)
 
 def test_a_conditional_bound_is_that_of_each_image_given_its_label(untrained):
     vae = untrained("cvae", SHAPE)
-    method, x, networks = vae.method, jnp.asarray(IMAGES) / 127.5 - 1, vae.game.samplers(vae.state, ema=True)
+    method, x, networks = vae.method, jnp.asarray(IMAGES) / 127.5 - 1, vae.game.sampling_networks(vae.state, ema=True)
     found, other = (inference.likelihood(vae, IMAGES, 300, labels) for labels in (LABELS, (LABELS + 1) % 10))
     batch = Batch(x, jnp.asarray(LABELS))
     loss = jax.vmap(lambda keys: method.loss(networks, batch, keys, None)[0], axis_name=AXIS)

@@ -285,7 +285,7 @@ def test_a_service_that_hangs_or_is_gone_costs_one_line_and_no_more_than_the_lim
     """And it does not outlive the trainer."""
     begin = "import os, signal, warnings; warnings.simplefilter('ignore', ResourceWarning)  # of a process left behind"
     end = f"""
-sinks.FINISH_SECONDS, sinks.LEAVE_SECONDS = 2.0, 1.0
+sinks.FINISH_SECONDS, sinks.TEARDOWN_SECONDS = 2.0, 1.0
 (pid,) = sinks._services()
 open({str(tmp_path / "pid")!r}, "w").write(str(pid))
 os.kill(pid, signal.{signal_name})

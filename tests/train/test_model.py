@@ -73,7 +73,7 @@ def model(tiny):
 @pytest.mark.parametrize("n", [1, FEW + 1, CHUNK + 3])
 def test_any_number_of_rows_is_the_methods_own(model, n):
     vae = model("vae")
-    networks = vae.game.samplers(vae.state, ema=True)
+    networks = vae.game.sampling_networks(vae.state, ema=True)
     z = np.random.default_rng(1).normal(size=(n, vae.method.latent)).astype(np.float32)
     found = vae.decode(z), vae.encode(X[:n]), vae.reconstruct(X[:n])
     methods = vae.method.decode, vae.method.encode, vae.method.reconstruct
