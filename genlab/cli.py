@@ -208,7 +208,7 @@ def main(command: Callable[[list[str]], None]) -> None:
 def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
     """Run a command; the code to exit with.
 
-    What ends it early is told in one line, with code 2 if the user can mend it and 1 otherwise.
+    What ends it early is printed in one line, with code 2 if the user can mend it and 1 otherwise.
     """
     try:
         command(argv)

@@ -166,7 +166,7 @@ class Model:
         return rows | {"label": np.broadcast_to(label, (n,)).astype(np.int32)}
 
     def _map_chunks(
-        self, f: "Rows", rows: dict[str, np.ndarray], size: int = 0, constants: PyTree = None
+        self, f: "RowFunction", rows: dict[str, np.ndarray], size: int = 0, constants: PyTree = None
     ) -> np.ndarray:
         """`f` of all rows, `size` at a time or as suits their number; the last row fills up the last chunk."""
         n = len(next(iter(rows.values())))

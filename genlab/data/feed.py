@@ -198,7 +198,7 @@ def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> F
 def mean_example(split: Split, config: Data) -> Float32[np.ndarray, "*shape"]:
     """The mean of a split as the step sees it, but for mirroring and cropping: of images in [-1, 1], or of points.
 
-    Of all examples, or of `COUNTED` that lie evenly in a split of more, whose files may be in the order of classes.
+    Of all examples, or of `MEAN_EXAMPLES` that lie evenly in a larger split: its files may be in the order of classes.
     """
     count = min(len(split), MEAN_EXAMPLES)
     rows = np.arange(count) * len(split) // count

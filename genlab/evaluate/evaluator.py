@@ -285,7 +285,7 @@ def make_extractor(name: str, shape: tuple[int, ...], settings: Settings) -> Ext
     Raises:
         Invalid: there are no weights for it, or it cannot read such images.
     """
-    kind, own = settings.extractor, classifier.shipped(name)
+    kind, own = settings.extractor, classifier.bundled(name)
     if kind == "inception":
         if settings.weights is None:
             raise Invalid("weights: none; inception needs a file, such as pt_inception-2015-12-05-6726825d.pth")

@@ -1,4 +1,4 @@
-"""The page that explores a trained model, served to this machine alone unless told otherwise."""
+"""The page that explores a trained model, served to this machine alone unless another host is given."""
 
 import errno
 import socket
@@ -123,7 +123,7 @@ def _number(kind: Callable[[str], T], name: str, text: str | None) -> T:
 
 
 def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
-    """All that the page is told at once."""
+    """All that the page fetches at once."""
     model, latent_map = explorer.model, explorer.map
     return {
         "run": folder.path.resolve().name,

@@ -52,7 +52,7 @@ class Samples:
 def write_samples(out: Path, samples: Samples, shard: int | None = None) -> None:
     """Write samples: one picture (.png), one array (.npz), a folder of images, or of .npz of `shard` samples each.
 
-    A folder's name has no suffix, so that `samples.jpg` is a mistake that is told, and not the name of a folder. Images
+    A folder's name has no suffix, so that `samples.jpg` is an error, and not the name of a folder. Images
     are written as uint8, labels beside them in an .npz, and as one subfolder for each class in a folder. A picture of
     labelled samples has a column for each of their classes. Nothing is at `out` before all of it is.
 

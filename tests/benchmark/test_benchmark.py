@@ -1,4 +1,4 @@
-"""What is timed is the same on both sides, counted right, and told as it was measured."""
+"""What is timed is the same on both sides, counted right, and reported as it was measured."""
 
 import dataclasses
 import json

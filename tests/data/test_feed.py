@@ -198,7 +198,7 @@ def test_the_mean_example_is_that_of_what_training_sees(noise):
 
 
 def test_the_mean_is_of_examples_from_all_over_a_large_split():
-    """Bounded work: COUNTED of them, a little at a time, of which those of the second half are as many."""
+    """Bounded work: MEAN_EXAMPLES of them, a little at a time, of which those of the second half are as many."""
     n, read = 5 * MEAN_EXAMPLES + 3, []
 
     def fetch(indices):

@@ -51,8 +51,8 @@ def test_radii_are_those_of_sorting(n):
     """However many groups of columns that makes, and however many distances are equal."""
     rng = np.random.default_rng(n)
     for x in (rng.normal(size=(n, 3)), rng.integers(0, 4, size=(n, 2)).astype(np.float64)):
-        everything = np.sort(np.square(x[:, None] - x).sum(-1), axis=1)
-        np.testing.assert_allclose(squared_radii(x, 5), everything[:, 1:6], atol=1e-12)
+        distances = np.sort(np.square(x[:, None] - x).sum(-1), axis=1)
+        np.testing.assert_allclose(squared_radii(x, 5), distances[:, 1:6], atol=1e-12)
 
 
 def test_equal_samples_score_one_and_far_ones_zero():

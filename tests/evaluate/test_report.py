@@ -1,4 +1,4 @@
-"""Runs and foreign images measured end to end: stamps, tables, records, and what is refused."""
+"""Runs, and images of other programs, measured end to end: stamps, tables, records, and what is refused."""
 
 import dataclasses
 import json
@@ -162,14 +162,14 @@ def test_a_table_has_straight_columns_and_says_errors_and_spreads():
     assert len({len(line) for line in lines[1:]}) == 1
 
 
-class Named(Pixels):
+class InceptionStandIn(Pixels):
     """Pixels in the place of inception."""
 
     name = "inception"
 
 
 def test_published_protocols_set_everything(monkeypatch):
-    monkeypatch.setattr("genlab.evaluate.inception.load", lambda path, grey: Named(name="inception"))
+    monkeypatch.setattr("genlab.evaluate.inception.load", lambda path, grey: InceptionStandIn(name="inception"))
     small = dataclasses.replace(PROTOCOLS["mimicry"], n_real=90, n_generated=60, subsets=(2, 30))
     monkeypatch.setitem(PROTOCOLS, "mimicry", small)
     asked = Settings(protocol="mimicry", weights=Path("w.pth"), n=7, seeds=1, metrics=("kernel", "frechet"))
