@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab import methods
+from genlab.config.older import converted
 from genlab.config.sections import Config, resolved
 from genlab.errors import Invalid, require
 
@@ -29,6 +30,8 @@ def from_dict(plain: Any) -> Config:
 
     method = plain.get("method") if isinstance(plain, dict) else None
     settings = dict(method) if isinstance(method, dict) else {}
+    if isinstance(settings.get("name"), str):
+        settings = dict(converted(settings))
     name = settings.pop("name", None)
     if not isinstance(name, str) or name not in methods.names():
         raise Invalid(f"config.json: method.name: {name!r}; one of {', '.join(methods.names())} is needed")

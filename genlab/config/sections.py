@@ -1,7 +1,7 @@
 """The configuration of a run: every section is a frozen dataclass with its own checks."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from genlab.data.config import Data
@@ -129,5 +129,12 @@ class Config:
 
 def resolved(config: Config) -> Config:
     """The configuration with the numbers that optimisers leave to their update rules."""
-    own: Any = {name: value.resolved() for name, value in vars(config.method).items() if isinstance(value, Optimizer)}
-    return replace(config, method=replace(config.method, **own))
+    return replace(config, method=_resolved(config.method))
+
+
+def _resolved(part: Any) -> Any:
+    if isinstance(part, Optimizer):
+        return part.resolved()
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    return replace(part, **{field.name: _resolved(getattr(part, field.name)) for field in fields(part)})

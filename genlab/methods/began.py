@@ -123,7 +123,7 @@ class BEGAN(Method):
         fake = augmented(self.sample(networks, keys), fold(keys, AUGMENT_FAKE), self.augment)
         return values(networks["discriminator"], fake).mean(), {}
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None) -> Data:

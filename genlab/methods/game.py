@@ -86,9 +86,6 @@ class Method(abc.ABC):
         """Networks whose slopes are penalised, and which so must not couple the examples of a batch."""
         return ()
 
-    def __post_init__(self) -> None:  # noqa: B027  # transitional
-        pass
-
     @abc.abstractmethod
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
         """Fresh networks for data of `shape`, by name. Raises `Invalid` where they cannot work together."""

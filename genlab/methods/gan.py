@@ -154,7 +154,7 @@ class GAN(Method):
         real_mean, fake_mean = jax.lax.pmean((real.mean(), fake.mean()), AXIS)
         return real - fake_mean, fake - real_mean
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None) -> Data:

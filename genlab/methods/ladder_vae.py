@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
-from genlab.errors import require
+from genlab.errors import at_least, require
 from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
@@ -132,6 +132,7 @@ class LadderVAE(Encoding):
     """The optimiser of all networks."""
 
     def __post_init__(self) -> None:
+        at_least(self, 1, "latent")
         fits = bool(self.layers) and min(self.layers) >= 1 and sum(self.layers) == self.latent
         require(fits, "layers", self.layers, f"positive dimensions that add up to latent = {self.latent}")
         require(self.between.backbone == "mlp", "between.backbone", self.between.backbone, "mlp")

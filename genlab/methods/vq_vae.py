@@ -65,7 +65,7 @@ class VQVAE(Encoding):
     """Weight of the squared distance of the encodings from their vectors (beta in the paper)."""
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "tokens", "codes")
+        at_least(self, 1, "latent", "tokens", "codes")
         at_least(self, 0, "commitment")
         require(self.latent % self.tokens == 0, "tokens", self.tokens, f"a divisor of latent = {self.latent}")
         require(0 <= self.decay < 1, "decay", self.decay, "in [0, 1)")

@@ -113,7 +113,7 @@ class WGANGP(Method):
         class_loss, guesses = self.labels.generator_loss(logits, labels)
         return wasserstein_generator(values).mean() + class_loss, guesses
 
-    def prior(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
+    def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))
 
     def decode(self, networks: Networks, z: Float[Array, "b latent"], labels: Labels = None) -> Data:

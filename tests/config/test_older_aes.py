@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from genlab import cli
-from genlab.config.older_aes import autoencoders, boltzmann
+from genlab.config.older import autoencoders, boltzmann
 from genlab.config.plain import from_dict, to_dict
 from genlab.config.sections import Config
 from genlab.errors import Invalid

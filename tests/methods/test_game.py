@@ -1,5 +1,7 @@
 """What all methods have in common."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +16,10 @@ from genlab.parts.metrics import batch_mean
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 
-CODED = ("ae", "wae", "stacked_ae")
-CODED += ("vae", "iwae", "vamp", "ladder_vae", "vq_vae")
+CODED = ("ae", "wae", "stacked_ae", "vae", "ladder_vae", "vq_vae")
 METHODS = dict.fromkeys(CODED, ("encoder", "decoder")) | {
     "aae": ("encoder", "decoder", "discriminator"),
+    "factor_vae": ("encoder", "decoder", "discriminator"),
     "vae_gan": ("encoder", "decoder", "discriminator"),
     "gan": ("generator", "discriminator"),
     "began": ("generator", "discriminator"),
@@ -43,6 +45,20 @@ def method(request):
 def test_a_method_is_found_by_its_file(method):
     assert methods.find(methods.name_of(method)) is type(method)
     assert set(methods.names()) == set(METHODS)  # else add it above
+
+
+def test_a_method_is_one_final_class_below_an_interface(method):
+    """At most three classes of genlab; what an interface does is done by no class again."""
+    family = [kind for kind in type(method).__mro__ if kind.__module__.startswith("genlab")]
+    assert len(family) <= 3 and {kind.__name__ for kind in family[1:]} <= {"Method", "Encoding"}
+    assert not type(method).__subclasses__()
+    for interface in family[1:]:
+        done = {
+            name
+            for name, value in vars(interface).items()
+            if inspect.isfunction(value) and not getattr(value, "__isabstractmethod__", False)
+        }
+        assert not {name for name in done if not name.startswith("__")} & vars(type(method)).keys()
 
 
 @pytest.mark.parametrize("name", ["diffusion", ""])
