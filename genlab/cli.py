@@ -71,11 +71,11 @@ def parse(argv: Sequence[str]) -> Command:
     name = first.parse_known_args(list(argv))[0].config
     default = Command(name, Path("runs") / name, preset(name))
     command = arguments(Command, argv, default)
-    _check_idle(default.settings.method, command.settings.method)
+    _check_unused_penalty(default.settings.method, command.settings.method)
     return command
 
 
-def _check_idle(preset: Method, method: Method) -> None:
+def _check_unused_penalty(preset: Method, method: Method) -> None:
     """That no flag shapes a part that is off in the preset, as a penalty without weight is, and was not switched on.
 
     Raises:
@@ -114,12 +114,14 @@ def arguments(kind: type[T], argv: Sequence[str], default: T | None = None) -> T
     else:
         check_fields(found)
         return found
-    complaint = _written(contextlib.redirect_stderr, kind, argv, options)
-    help_text = _written(contextlib.redirect_stdout, kind, ["--help"], options)
+    complaint = _tyro_output(contextlib.redirect_stderr, kind, argv, options)
+    help_text = _tyro_output(contextlib.redirect_stdout, kind, ["--help"], options)
     raise Invalid(_one_line(complaint, help_text, argv))
 
 
-def _written(redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]) -> str:
+def _tyro_output(
+    redirect: Callable[[io.StringIO], Any], kind: Any, argv: Sequence[str], options: dict[str, Any]
+) -> str:
     """What tyro writes about arguments that it does not take, with no line broken, as it would break names in two."""
     text, columns = io.StringIO(), os.environ.get("COLUMNS")
     unicode = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # else the frame is of the terminal's characters
@@ -155,17 +157,17 @@ def _one_line(complaint: str, help_text: str, argv: Sequence[str]) -> str:
     message = " ".join(itertools.takewhile(lambda line: not line.startswith(("──", "╰")), body)).strip()
     unknown = message.removeprefix("Unrecognized options:").strip()
     if not message.startswith("Unrecognized options:"):
-        return _known(message)
+        return _name_field(message)
     switches = {name for pair in SWITCH.findall(help_text) for name in pair if name}
     joined = (argument.partition("=")[::2] for argument in argv if "=" in argument)
     for flag, value in itertools.chain(joined, itertools.pairwise(argv)):  # tyro sees the value of a switch alone
-        given = not value.startswith("--") and f"{unknown}, ".startswith(f"{value}, ")
-        if given and flag.replace("_", "-") in switches:
+        value_alone = not value.startswith("--") and f"{unknown}, ".startswith(f"{value}, ")
+        if value_alone and flag.replace("_", "-") in switches:
             return f"{flag}: {value!r} is not allowed; it is a switch, without a value"
-    return _unknown(re.split(r"[\s,=]", unknown)[0], set(FLAG.findall(help_text)))
+    return _name_nearest(re.split(r"[\s,=]", unknown)[0], set(FLAG.findall(help_text)))
 
 
-def _unknown(flag: str, flags: set[str]) -> str:
+def _name_nearest(flag: str, flags: set[str]) -> str:
     """What to say of a flag that does not exist: the nearest ones, or those of its section, or all sections'."""
     flag = flag.replace("_", "-")
     section = sorted(n for n in flags if "." in flag and n.rpartition(".")[0] == flag.rpartition(".")[0])
@@ -174,7 +176,7 @@ def _unknown(flag: str, flags: set[str]) -> str:
     return f"{flag}: no such flag; there {'are' if len(allowed) > 1 else 'is'} {', '.join(allowed)}"
 
 
-def _known(message: str) -> str:
+def _name_field(message: str) -> str:
     """Tyro's message with the field named as the user names it: `train.steps: 0 ...`."""
     message = message.removeprefix("Error parsing ")
     message = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not an integer", message)
@@ -188,7 +190,7 @@ def _known(message: str) -> str:
 
 
 def main(command: Callable[[list[str]], None]) -> None:
-    """Run a script's command on the arguments, and exit as it ends: see `ended`.
+    """Run a script's command on the arguments, and exit as it ends: see `run`.
 
     Compiled programs are kept in the user's cache folder, so that a second start is quick.
     """
@@ -200,13 +202,13 @@ def main(command: Callable[[list[str]], None]) -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "genlab" / "programs"))
-    sys.exit(ended(command, sys.argv[1:]))
+    sys.exit(run(command, sys.argv[1:]))
 
 
-def ended(command: Callable[[list[str]], None], argv: list[str]) -> int:
-    """The exit code of a command.
+def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
+    """Run a command; the code to exit with.
 
-    What ends it early is told in one line, with code 2 if the user can mend it and 1 otherwise.
+    What ends it early is printed in one line, with code 2 if the user can mend it and 1 otherwise.
     """
     try:
         command(argv)

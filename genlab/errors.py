@@ -35,7 +35,8 @@ class Within:
 
     least: int | float
     most: int | float
-    spoken: str
+    allowed: str
+    """What is allowed, in words."""
 
 
 Seed = Annotated[int, Within(0, 2**32 - 1, "in [0, 2^32)")]
@@ -58,7 +59,7 @@ def check_fields(settings: Any, prefix: str = "") -> None:
         own = next((note for note in getattr(field.type, "__metadata__", ()) if isinstance(note, Within)), None)
         for number in value if isinstance(value, tuple) else (value,):
             if own is not None:
-                require(own.least <= number <= own.most, name, number, own.spoken)
+                require(own.least <= number <= own.most, name, number, own.allowed)
             elif type(number) is int:
                 require(-(2**31) <= number < 2**31, name, number, "an integer of 32 bits")
             elif isinstance(number, str):

@@ -67,8 +67,8 @@ class Model:
         """Whether examples have latents that the method finds."""
         return isinstance(self.method, Encoding)
 
-    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
-        """The labels of the classes by these names."""
+    def class_indices(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The labels of the classes by these names, counted from 0."""
         for name in names:
             kind = type(self.method).__name__
             require(self.conditional, "labels", name, f"possible: {kind} was not trained with labels")
@@ -77,43 +77,45 @@ class Model:
 
     def networks(self, state: TrainState) -> Networks:
         """All networks in evaluation mode, traced; averaged weights for those that have them, if `ema`."""
-        return self.game.merge(state.params, state.stats, train=False) | self.game.samplers(state, ema=self.ema)
+        return self.game.merge(state.params, state.stats, train=False) | self.game.sampling_networks(
+            state, ema=self.ema
+        )
 
     def sample(self, n: int, seed: int = 0, labels: Labels = None, start: int = 0) -> Data:
         """`n` samples, from number `start` on. Sample i depends on the seed, i and its label alone.
 
         A conditional method without labels draws them too, all classes alike.
         """
-        rows = self._labelled({"index": _numbered(n, start)}, labels)
-        return self._over(_sample, rows, CHUNK, {"key": stream(seed, "sample")})
+        rows = self._with_labels({"index": _sample_indices(n, start)}, labels)
+        return self._map_chunks(_sample, rows, CHUNK, {"key": stream(seed, "sample")})
 
     def prior(self, n: int, seed: int = 0, start: int = 0) -> Latents:
         """The latents of these samples, where a method draws no more than a latent and its label."""
-        return self._over(_prior, {"index": _numbered(n, start)}, CHUNK, {"key": stream(seed, "sample")})
+        return self._map_chunks(_prior, {"index": _sample_indices(n, start)}, CHUNK, {"key": stream(seed, "sample")})
 
     def decode(self, z: Latents, labels: Labels = None) -> Data:
         """The examples of latents."""
         z = np.asarray(z, np.float32)
         fits = z.ndim == 2 and z.shape[1] == self.method.latent
         require(fits, "z", z.shape, f"the shape (n, {self.method.latent})")
-        return self._over(_decode, self._labelled({"z": z}, labels, needed=True))
+        return self._map_chunks(_decode, self._with_labels({"z": z}, labels, needed=True))
 
     def decoder(self, label: int | None = None) -> Callable[[Float[Array, "b latent"]], Float[Array, "b *shape"]]:
         """The decoder as a function of JAX arrays, to differentiate; it may be an argument of a jitted function."""
-        labels = None if label is None else int(self._labelled({"z": np.zeros(1)}, label, needed=True)["label"][0])
+        labels = None if label is None else int(self._with_labels({"z": np.zeros(1)}, label, needed=True)["label"][0])
         return jax.tree_util.Partial(self._decode_traced, self.state, labels)
 
     def _decode_traced(self, state: TrainState, label: Any, z: Float[Array, "b latent"]) -> Float[Array, "b *shape"]:
         labels = {} if label is None else {"label": jnp.full(len(z), label)}
-        return _decode(self.method, self.game.samplers(state, ema=self.ema), {}, {"z": z} | labels)
+        return _decode(self.method, self.game.sampling_networks(state, ema=self.ema), {}, {"z": z} | labels)
 
     def encode(self, x: Data, labels: Labels = None) -> Latents:
         """The latents of examples: the means of a posterior, where there is one."""
-        return self._over(_encode, self._examples("encode", x, labels, Encoding))
+        return self._map_chunks(_encode, self._examples("encode", x, labels, Encoding))
 
     def reconstruct(self, x: Data, labels: Labels = None) -> Data:
         """The examples of the latents of examples."""
-        return self._over(_reconstruct, self._examples("reconstruct", x, labels, Encoding))
+        return self._map_chunks(_reconstruct, self._examples("reconstruct", x, labels, Encoding))
 
     def log_likelihood(self, x: Data, k: int = 100, seed: int = 0, labels: Labels = None) -> Float[np.ndarray, " n"]:
         """log p(x) in nats, bounded from below by `k` draws of the posterior, Burda et al. (2016), eq. 8.
@@ -130,7 +132,7 @@ class Model:
             raise Invalid(
                 "log_likelihood: x has grey levels, of which bernoulli is no likelihood; -1 and 1 are allowed"
             )
-        found = self._over(_bound, rows, given={"key": stream(seed, "inference"), "draws": np.int32(k)})
+        found = self._map_chunks(_bound, rows, constants={"key": stream(seed, "inference"), "draws": np.int32(k)})
         return found - np.float32(self.log_partition[0] if isinstance(self.method, Unnormalised) else 0)
 
     @cached_property
@@ -138,20 +140,20 @@ class Model:
         """log Z of a density that is known up to Z, and its standard error, by annealed importance sampling."""
         if not isinstance(self.method, Unnormalised):
             raise Invalid(f"log_partition: {type(self.method).__name__} has none")
-        logs = self._over(_log_partition, {"index": np.arange(RUNS)}, RUNS, {"key": stream(0, "inference")})
+        logs = self._map_chunks(_log_partition, {"index": np.arange(RUNS)}, RUNS, {"key": stream(0, "inference")})
         value, error = log_mean(jnp.asarray(logs))
         return float(value), float(error)
 
-    def _examples(self, wish: str, x: Data, labels: Labels, kind: Any) -> dict[str, np.ndarray]:
+    def _examples(self, action: str, x: Data, labels: Labels, kind: Any) -> dict[str, np.ndarray]:
         """Examples, their places and labels, for a method that must be of a kind."""
         if not isinstance(self.method, kind):
             lacks = "no encoder" if kind is Encoding else "no likelihood"
-            raise Invalid(f"{wish}: {type(self.method).__name__} has {lacks}")
+            raise Invalid(f"{action}: {type(self.method).__name__} has {lacks}")
         x = np.asarray(x, np.float32)
         require(x.shape[1:] == self.shape, "x", x.shape, f"the shape (n, {', '.join(map(str, self.shape))})")
-        return self._labelled({"x": x, "index": np.arange(len(x))}, labels, needed=True)
+        return self._with_labels({"x": x, "index": np.arange(len(x))}, labels, needed=True)
 
-    def _labelled(self, rows: dict[str, np.ndarray], labels: Labels, needed: bool = False) -> dict[str, np.ndarray]:
+    def _with_labels(self, rows: dict[str, np.ndarray], labels: Labels, needed: bool = False) -> dict[str, np.ndarray]:
         """Rows with their labels, where there are labels."""
         name, classes = type(self.method).__name__, self.method.classes
         if labels is None:
@@ -163,7 +165,9 @@ class Model:
         require(fits, "labels", labels, f"one class from 0 to {classes - 1}, or one for each of {n}")
         return rows | {"label": np.broadcast_to(label, (n,)).astype(np.int32)}
 
-    def _over(self, f: "Rows", rows: dict[str, np.ndarray], size: int = 0, given: PyTree = None) -> np.ndarray:
+    def _map_chunks(
+        self, f: "RowFunction", rows: dict[str, np.ndarray], size: int = 0, constants: PyTree = None
+    ) -> np.ndarray:
         """`f` of all rows, `size` at a time or as suits their number; the last row fills up the last chunk."""
         n = len(next(iter(rows.values())))
         require(n >= 1, "examples", n, "at least 1")
@@ -171,60 +175,60 @@ class Model:
         for start in range(0, n, size):
             place = np.minimum(np.arange(start, start + size), n - 1)
             chunk = {name: values[place] for name, values in rows.items()}
-            found.append(np.asarray(self._compiled(f, self.state, given or {}, chunk))[: n - start])
+            found.append(np.asarray(self._compiled(f, self.state, constants or {}, chunk))[: n - start])
         return np.concatenate(found)
 
     @cached_property
     def _compiled(self) -> Callable[..., Array]:
         """One program for each function and shape of its rows."""
         return jax.jit(
-            lambda f, state, given, rows: f(self.method, self.networks(state), given, rows), static_argnums=0
+            lambda f, state, constants, rows: f(self.method, self.networks(state), constants, rows), static_argnums=0
         )
 
 
-def _numbered(n: int, start: int) -> Int[np.ndarray, " n"]:
-    """The numbers of `n` samples; a key is told one by 32 bits."""
+def _sample_indices(n: int, start: int) -> Int[np.ndarray, " n"]:
+    """The numbers of `n` samples; a key takes 32 bits of one."""
     require(n >= 1, "n", n, "at least 1")
     require(start >= 0, "start", start, "at least 0")
     require(start + n <= 2**31, "n" if n > start else "start", max(n, start), "such that all numbers are below 2^31")
     return np.arange(start, start + n)
 
 
-Rows = Callable[[Any, Networks, dict[str, Any], dict[str, Any]], Array]
+RowFunction = Callable[[Any, Networks, dict[str, Any], dict[str, Any]], Array]
 
 
-def _keys(given: dict[str, Any], rows: dict[str, Any]) -> Keys:
-    return example_keys(given["key"], rows["index"])
+def _keys(constants: dict[str, Any], rows: dict[str, Any]) -> Keys:
+    return example_keys(constants["key"], rows["index"])
 
 
-def _sample(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.sample(networks, _keys(given, rows), rows.get("label"))
+def _sample(method: Method, networks: Networks, constants: dict, rows: dict) -> Array:
+    return method.sample(networks, _keys(constants, rows), rows.get("label"))
 
 
-def _prior(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.draw_latents(networks, _keys(given, rows))
+def _prior(method: Method, networks: Networks, constants: dict, rows: dict) -> Array:
+    return method.draw_latents(networks, _keys(constants, rows))
 
 
-def _decode(method: Method, networks: Networks, given: dict, rows: dict) -> Array:
+def _decode(method: Method, networks: Networks, constants: dict, rows: dict) -> Array:
     return method.decode(networks, rows["z"], rows.get("label"))
 
 
-def _encode(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
+def _encode(method: Encoding, networks: Networks, constants: dict, rows: dict) -> Array:
     return method.encode(networks, rows["x"], rows.get("label"))
 
 
-def _reconstruct(method: Encoding, networks: Networks, given: dict, rows: dict) -> Array:
+def _reconstruct(method: Encoding, networks: Networks, constants: dict, rows: dict) -> Array:
     return method.reconstruct(networks, rows["x"], rows.get("label"))
 
 
-def _bound(method: ImportanceWeighted, networks: Networks, given: dict, rows: dict) -> Array:
-    keys = fold(_keys(given, rows), 1)
+def _bound(method: ImportanceWeighted, networks: Networks, constants: dict, rows: dict) -> Array:
+    keys = fold(_keys(constants, rows), 1)
     log_weight = partial(method.log_weight, networks, rows["x"], labels=rows.get("label"))
-    return bounds(log_weight, keys, given["draws"])["bound"]
+    return bounds(log_weight, keys, constants["draws"])["bound"]
 
 
-def _log_partition(method: Unnormalised, networks: Networks, given: dict, rows: dict) -> Array:
-    return method.log_partition(networks, fold(_keys(given, rows), 1))
+def _log_partition(method: Unnormalised, networks: Networks, constants: dict, rows: dict) -> Array:
+    return method.log_partition(networks, fold(_keys(constants, rows), 1))
 
 
 def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Model:

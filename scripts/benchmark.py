@@ -31,20 +31,24 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Measure, print, record."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.benchmark import overhead
     from genlab.benchmark.report import machine, measure, table
-    from genlab.track.whole import whole
+    from genlab.track.atomic import atomic_write
 
-    require(wish.rounds >= 1, "rounds", wish.rounds, "at least 1")
-    require(wish.out.suffix == ".json", "out", str(wish.out), "a .json file")
-    rows = [row for name in wish.workloads for row in measure(name, wish.compute, wish.rounds, wish.sides, wish.peer)]
+    require(settings.rounds >= 1, "rounds", settings.rounds, "at least 1")
+    require(settings.out.suffix == ".json", "out", str(settings.out), "a .json file")
+    rows = [
+        row
+        for name in settings.workloads
+        for row in measure(name, settings.compute, settings.rounds, settings.sides, settings.peer)
+    ]
     print(table(rows))
     figures: dict[str, Any] = {"machine": machine(rows), "rows": rows}
-    if wish.loop:
-        figures["loop"] = overhead.measure(cli.preset("wgan_gp"), wish.rounds)
+    if settings.loop:
+        figures["loop"] = overhead.measure(cli.preset("wgan_gp"), settings.rounds)
         print(f"\nthe loop takes {figures['loop']['overhead']:+.1%} beside the bare compiled step")
-    with whole(wish.out) as part:
+    with atomic_write(settings.out) as part:
         part.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -36,18 +36,18 @@ def command(argv: list[str]) -> None:
     """Train what is not trained yet, measure, print."""
     settings = cli.arguments(Command, argv)
     from genlab.errors import at_least
-    from genlab.evaluate.compositions import compositions, markdown, seen_as
-    from genlab.evaluate.leaderboard import measured, trained
-    from genlab.evaluate.run import Wish
+    from genlab.evaluate.compositions import compositions, markdown, pixels_for
+    from genlab.evaluate.evaluator import Settings
+    from genlab.evaluate.leaderboard import evaluate_presets, train_presets
 
     at_least(settings, 1, "repeats", "steps")
     base, tables = cli.preset(settings.preset), {}
     for kind in settings.likelihoods:
-        data = seen_as(settings.data, kind)
+        data = pixels_for(settings.data, kind)
         presets = compositions(base, kind, settings.priors, settings.posteriors)
-        runs = trained(presets, settings.repeats, data, settings.steps, settings.runs)
-        wish = Wish(metrics=("likelihood",), importance=settings.importance)
-        tables[kind] = measured(runs, "last", data, wish)[1]
+        runs = train_presets(presets, settings.repeats, data, settings.steps, settings.runs)
+        evaluation = Settings(metrics=("likelihood",), importance=settings.importance)
+        tables[kind] = evaluate_presets(runs, "last", data, evaluation)[1]
     print(markdown(tables, settings.priors, settings.posteriors))
 
 

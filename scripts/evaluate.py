@@ -8,11 +8,11 @@ import tyro
 
 from genlab import cli
 from genlab.data.config import Data
-from genlab.evaluate.run import Wish
+from genlab.evaluate.evaluator import Settings
 
 
 @dataclass(frozen=True)
-class Command(Wish):
+class Command(Settings):
     """Measure trained models of one data set; each result is also appended to evaluation.jsonl in its run folder."""
 
     run_dirs: tyro.conf.Positional[tuple[Path, ...]] = ()
@@ -31,16 +31,16 @@ class Command(Wish):
 
 def command(argv: list[str]) -> None:
     """Load, sample, measure, print, record."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
+    from genlab.evaluate.evaluator import evaluate
+    from genlab.evaluate.inputs import load_images, load_runs
     from genlab.evaluate.report import record, table
-    from genlab.evaluate.run import evaluate
-    from genlab.evaluate.subjects import foreign, subjects
 
     results = evaluate(
-        subjects(wish.run_dirs, wish.step, wish.ema and wish.protocol == "none"),
-        foreign(wish.npz, wish.folder, wish.run_dirs, wish.data),
-        wish.data,
-        wish,
+        load_runs(settings.run_dirs, settings.step, settings.ema and settings.protocol == "none"),
+        load_images(settings.npz, settings.folder, settings.run_dirs, settings.data),
+        settings.data,
+        settings,
     )
     print(table(results))
     record(results)

@@ -26,11 +26,11 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Load, map, serve."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.model import load
     from genlab.serve.server import app, serve
 
-    serve(app(load(wish.run_dir, wish.step, wish.ema), wish.run_dir), wish.host, wish.port)
+    serve(app(load(settings.run_dir, settings.step, settings.ema), settings.run_dir), settings.host, settings.port)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Load, lower, write."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.model import load
-    from genlab.serve.folder import write
+    from genlab.serve.export import write
 
-    write(load(wish.run_dir, wish.step, wish.ema), wish.run_dir, wish.out)
-    print(wish.out)
+    write(load(settings.run_dir, settings.step, settings.ema), settings.run_dir, settings.out)
+    print(settings.out)
 
 
 if __name__ == "__main__":

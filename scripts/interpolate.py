@@ -33,24 +33,26 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Load, interpolate, write."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.errors import require
-    from genlab.latent import morph
+    from genlab.latent import interpolation
     from genlab.model import load
+    from genlab.track.atomic import atomic_write
     from genlab.track.film import FILMS, write_film
     from genlab.track.grids import picture, tile
-    from genlab.track.whole import whole
 
-    require(wish.out.suffix in (".png", *FILMS), "out", str(wish.out), "a .png, .gif or .mp4 file")
-    model = load(wish.run_dir, wish.step, wish.ema)
-    label = model.numbers((wish.label,))[0] if wish.label is not None else None
-    with whole(wish.out) as part:
-        if wish.out.suffix == ".png":
-            images = morph.strip(model, wish.between, wish.steps, wish.method, label)
-            picture(tile(images, wish.steps)).save(part)
+    require(settings.out.suffix in (".png", *FILMS), "out", str(settings.out), "a .png, .gif or .mp4 file")
+    model = load(settings.run_dir, settings.step, settings.ema)
+    label = model.class_indices((settings.label,))[0] if settings.label is not None else None
+    with atomic_write(settings.out) as part:
+        if settings.out.suffix == ".png":
+            images = interpolation.frames(model, settings.between, settings.steps, settings.method, label)
+            picture(tile(images, settings.steps)).save(part)
         else:
-            write_film(part, morph.film(model, wish.between, wish.steps, wish.method, label))
-    print(wish.out)
+            write_film(
+                part, interpolation.looping_frames(model, settings.between, settings.steps, settings.method, label)
+            )
+    print(settings.out)
 
 
 if __name__ == "__main__":

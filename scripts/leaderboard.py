@@ -6,11 +6,11 @@ from typing import Literal
 
 from genlab import cli
 from genlab.data.config import Data
-from genlab.evaluate.run import Wish
+from genlab.evaluate.evaluator import Settings
 
 
 @dataclass(frozen=True)
-class Command(Wish):
+class Command(Settings):
     """Train presets with several seeds, or reuse the runs, measure all in one way, and print a table in Markdown."""
 
     presets: tuple[str, ...] = ("ae", "vae", "gan", "wgan_gp")
@@ -29,14 +29,14 @@ class Command(Wish):
 
 def command(argv: list[str]) -> None:
     """Train what is not trained yet, measure, print."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.errors import require
-    from genlab.evaluate.leaderboard import markdown, measured, trained
+    from genlab.evaluate.leaderboard import evaluate_presets, markdown, train_presets
 
-    require(wish.repeats >= 1, "repeats", wish.repeats, "at least 1")
-    presets = {name: cli.preset(name) for name in wish.presets}
-    runs = trained(presets, wish.repeats, wish.data, wish.steps, wish.runs)
-    print(markdown(*measured(runs, wish.which, wish.data, wish)))
+    require(settings.repeats >= 1, "repeats", settings.repeats, "at least 1")
+    presets = {name: cli.preset(name) for name in settings.presets}
+    runs = train_presets(presets, settings.repeats, settings.data, settings.steps, settings.runs)
+    print(markdown(*evaluate_presets(runs, settings.which, settings.data, settings)))
 
 
 if __name__ == "__main__":

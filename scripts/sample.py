@@ -35,14 +35,18 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Load, sample, write."""
-    wish = cli.arguments(Command, argv)
-    from genlab.latent.draws import draws
+    settings = cli.arguments(Command, argv)
+    from genlab.latent.sampling import lazy_samples
     from genlab.model import load
-    from genlab.train.export import write_samples
+    from genlab.train.samples import write_samples
 
-    model = load(wish.run_dir, wish.step, wish.ema)
-    write_samples(wish.out, draws(model, wish.n, wish.seed, wish.labels, wish.truncation), wish.shard)
-    print(wish.out)
+    model = load(settings.run_dir, settings.step, settings.ema)
+    write_samples(
+        settings.out,
+        lazy_samples(model, settings.n, settings.seed, settings.labels, settings.truncation),
+        settings.shard,
+    )
+    print(settings.out)
 
 
 if __name__ == "__main__":

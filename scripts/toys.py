@@ -27,21 +27,21 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Train what is not trained yet, measure, print."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.errors import require
-    from genlab.evaluate.leaderboard import measured, trained
-    from genlab.evaluate.run import Wish
-    from genlab.evaluate.toys import TOYS, markdown, toy
+    from genlab.evaluate.evaluator import Settings
+    from genlab.evaluate.leaderboard import evaluate_presets, train_presets
+    from genlab.evaluate.toys import TOYS, markdown, toy_config
 
     for name in ("repeats", "steps", "width"):
-        require(getattr(wish, name) >= 1, name, getattr(wish, name), "at least 1")
-    require(bool(wish.presets), "presets", wish.presets, "at least one")
-    presets = {name: toy(cli.preset(name), wish.width) for name in wish.presets}
+        require(getattr(settings, name) >= 1, name, getattr(settings, name), "at least 1")
+    require(bool(settings.presets), "presets", settings.presets, "at least one")
+    presets = {name: toy_config(cli.preset(name), settings.width) for name in settings.presets}
     found = {}
     for kind, data in TOYS.items():
-        runs = trained(presets, wish.repeats, data, wish.steps, wish.runs / kind)
-        found[kind] = measured(runs, "last", data, Wish(metrics=("modes",)))
-    print(markdown(found, wish.steps))
+        runs = train_presets(presets, settings.repeats, data, settings.steps, settings.runs / kind)
+        found[kind] = evaluate_presets(runs, "last", data, Settings(metrics=("modes",)))
+    print(markdown(found, settings.steps))
 
 
 if __name__ == "__main__":

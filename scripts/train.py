@@ -7,16 +7,16 @@ from genlab import cli
 
 def command(argv: list[str]) -> None:
     """Train as the arguments say."""
-    wish = cli.parse(argv)
-    if wish.dry_run:
-        print(cli.describe(wish.settings))
+    args = cli.parse(argv)
+    if args.dry_run:
+        print(cli.describe(args.settings))
         return
-    from genlab.evaluate.judge import make_judge
+    from genlab.evaluate.scorer import make_scorer
     from genlab.train.loop import train
 
-    stopped = train(wish.settings, wish.run_dir, make_judge)
+    stopped = train(args.settings, args.run_dir, make_scorer)
     done = f"stopped by {stopped}; the same command continues" if stopped else "done"
-    print(f"{done}: {wish.run_dir}", file=sys.stderr)
+    print(f"{done}: {args.run_dir}", file=sys.stderr)
 
 
 if __name__ == "__main__":

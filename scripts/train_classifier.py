@@ -28,17 +28,17 @@ class Command:
 
 def command(argv: list[str]) -> None:
     """Train, test, write."""
-    wish = cli.arguments(Command, argv)
+    settings = cli.arguments(Command, argv)
     from genlab.data.sources import load
     from genlab.errors import require
     from genlab.evaluate.classifier import save, train
 
-    require(wish.epochs >= 1, "epochs", wish.epochs, "at least 1")
-    require(wish.out.suffix == ".safetensors", "out", str(wish.out), "a .safetensors file")
-    dataset = load(wish.data)
-    classifier = train(dataset, wish.seed, wish.epochs)
-    save(wish.out, classifier, dataset, wish.seed)
-    print(f"{wish.out}: {classifier.accuracy:.2%} of {len(dataset.test)} test images right")
+    require(settings.epochs >= 1, "epochs", settings.epochs, "at least 1")
+    require(settings.out.suffix == ".safetensors", "out", str(settings.out), "a .safetensors file")
+    dataset = load(settings.data)
+    classifier = train(dataset, settings.seed, settings.epochs)
+    save(settings.out, classifier, dataset, settings.seed)
+    print(f"{settings.out}: {classifier.accuracy:.2%} of {len(dataset.test)} test images right")
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def test_module_keeps_to_its_room(path):
     tree = ast.parse(path.read_text())
     home = path.relative_to(PACKAGE).with_suffix("").parts[0]
     if home != "__init__":
-        foreign = imported_rooms(tree) - {home}
-        assert foreign <= ALLOWED[home], f"{home} must not import {foreign - ALLOWED[home]}"
+        imported = imported_rooms(tree) - {home}
+        assert imported <= ALLOWED[home], f"{home} must not import {imported - ALLOWED[home]}"
     assert ast.get_docstring(tree), "says what it is for"
     assert len(path.read_text().splitlines()) <= 400
     for node in ast.walk(tree):

@@ -37,17 +37,17 @@ def measure(config: Config, rounds: int) -> dict[str, Any]:
         interrupt = stack.enter_context(Interrupt())
         calls = 10
 
-        def alone(state: Any, step: int) -> Any:
+        def run_bare(state: Any, step: int) -> Any:
             for at in range(step, step + ITERATIONS, ITERATIONS // calls):
                 state, metrics = loop.call(state, loop.feed.arrays(at), loop.index, np.int32(ITERATIONS // calls))
             return jax.block_until_ready(state)
 
-        def inside(state: Any, step: int) -> Any:
+        def run_looped(state: Any, step: int) -> Any:
             loop.config = replace(config, train=replace(config.train, steps=step + ITERATIONS))
             return jax.block_until_ready(loop.run(state, step, interrupt))
 
         for turn in range(-1, rounds):  # the first round compiles
-            for run, times in ((alone, bare), (inside, looped)):
+            for run, times in ((run_bare, bare), (run_looped, looped)):
                 started = time.perf_counter()
                 state, step = run(state, step), step + ITERATIONS
                 if turn >= 0:

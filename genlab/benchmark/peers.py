@@ -27,7 +27,10 @@ class Mimicry:
         from torch_mimicry.training.metric_log import MetricLog
 
         self.side, self.log = side, MetricLog()
-        self.critic, self.generator = WGANGPDiscriminator32().to(side.on), WGANGPGenerator32().to(side.on)
+        self.critic, self.generator = (
+            WGANGPDiscriminator32().to(side.torch_device),
+            WGANGPGenerator32().to(side.torch_device),
+        )
         self.critic_adam = torch.optim.Adam(self.critic.parameters(), 2e-4, betas=(0.0, 0.9))
         self.generator_adam = torch.optim.Adam(self.generator.parameters(), 2e-4, betas=(0.0, 0.9))
 
@@ -35,15 +38,17 @@ class Mimicry:
         """One update of the critic."""
         batch = (self.side.real(), None)
         self.critic.train_step(
-            batch, netG=self.generator, optD=self.critic_adam, log_data=self.log, device=self.side.on
+            batch, netG=self.generator, optD=self.critic_adam, log_data=self.log, device=self.side.torch_device
         )
 
     def iteration(self) -> None:
         """Five updates of the critic and one of the generator, as its trainer has them."""
         for _ in range(5):
             self.update()
-        batch, on = (self.side.real(), None), self.side.on
-        self.generator.train_step(batch, netD=self.critic, optG=self.generator_adam, log_data=self.log, device=on)
+        batch, torch_device = (self.side.real(), None), self.side.torch_device
+        self.generator.train_step(
+            batch, netD=self.critic, optG=self.generator_adam, log_data=self.log, device=torch_device
+        )
 
     def compile(self) -> None:
         """It is not compiled."""
@@ -58,7 +63,7 @@ class Pythae:
 
         size, _, channels = side.shape
         config = VAEConfig(input_dim=(channels, size, size), latent_dim=20, reconstruction_loss="bce")
-        self.side, self.model = side, VAE(config).to(side.on)
+        self.side, self.model = side, VAE(config).to(side.torch_device)
         self.adam = torch.optim.Adam(self.model.parameters(), 1e-3)
 
     def update(self) -> None:
@@ -74,14 +79,14 @@ class Pythae:
         """It is not compiled."""
 
 
-NEEDED = "torch-mimicry tensorboard torchvision scikit-image tensorflow"
+MIMICRY_PACKAGES = "torch-mimicry tensorboard torchvision scikit-image tensorflow"
 PEERS = {
-    "mimicry": Peer("torch_mimicry", NEEDED, "resnet32", Mimicry),
+    "mimicry": Peer("torch_mimicry", MIMICRY_PACKAGES, "resnet32", Mimicry),
     "pythae": Peer("pythae", "pythae", "vae_mlp", Pythae),
 }
 
 
-def runs(peer: str, workload: str) -> bool:
+def has_workload(peer: str, workload: str) -> bool:
     """Whether a peer has this workload.
 
     Raises:

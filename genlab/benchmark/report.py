@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from genlab.benchmark.peers import runs
+from genlab.benchmark.peers import has_workload
 from genlab.benchmark.side import Side, Worker
 from genlab.benchmark.workloads import Workload, find
 from genlab.nn.net import Compute
@@ -24,21 +24,21 @@ COLUMNS += ["GFLOP", "share", "compile"]
 def _genlab(workload: Workload) -> Side:
     import jax
 
-    from genlab.benchmark.ours import Genlab
+    from genlab.benchmark.genlab_side import Genlab
 
     jax.config.update("jax_enable_compilation_cache", False)
     return Genlab(workload)
 
 
 def _torch(workload: Workload, compiled: bool) -> Side:
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     return Torch(workload, compiled)
 
 
 def _peer(name: str, workload: Workload) -> Side:
     from genlab.benchmark.peers import PEERS
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     return Torch(workload, trainer=PEERS[name].trainer)
 
@@ -59,7 +59,9 @@ def measure(
     that is unknown or not installed.
     """
     workload = find(name).variant(None, compute)
-    makers = {side: SIDES[side] for side in sides} | {peer: partial(_peer, peer) for peer in peers if runs(peer, name)}
+    makers = {side: SIDES[side] for side in sides} | {
+        peer: partial(_peer, peer) for peer in peers if has_workload(peer, name)
+    }
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # one device for both
     workers: dict[str, Worker] = {}
     rows: dict[str, Row] = {side: {"workload": name, "compute": compute, "side": side} for side in makers}

@@ -44,18 +44,18 @@ class Worker:
 
     def __init__(self, make: Callable[[], Side], compute: str):
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make, compute), daemon=True)
+        self._pipe, worker_pipe = context.Pipe()
+        self._process = context.Process(target=_serve, args=(worker_pipe, make, compute), daemon=True)
         self._process.start()
-        self.tasks: list[str] = self._answer()
+        self.tasks: list[str] = self._receive()
 
     def seconds(self, task: str) -> float:
         """The time of one run of a task, the mean of as many as take about `SECONDS`."""
-        return self._ask("seconds", task)
+        return self._request("seconds", task)
 
     def facts(self) -> dict[str, Any]:
         """Compile time, FLOP, peak memory and the device."""
-        return self._ask("facts", None)
+        return self._request("facts", None)
 
     def close(self) -> None:
         """End the process."""
@@ -63,11 +63,11 @@ class Worker:
         self._process.join(10)
         self._process.kill()
 
-    def _ask(self, what: str, task: str | None) -> Any:
+    def _request(self, what: str, task: str | None) -> Any:
         self._pipe.send((what, task))
-        return self._answer()
+        return self._receive()
 
-    def _answer(self) -> Any:
+    def _receive(self) -> Any:
         answer = self._pipe.recv()
         if isinstance(answer, Exception):
             raise answer

@@ -1,1 +1,1 @@
-"""What a run is told, from every section's fields to JSON and back."""
+"""The configuration of a run, from every section's fields to JSON and back."""

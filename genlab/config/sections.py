@@ -1,4 +1,4 @@
-"""What a run is told: every section of its configuration, a frozen dataclass with its own checks."""
+"""The configuration of a run: every section is a frozen dataclass with its own checks."""
 
 import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace

@@ -72,7 +72,7 @@ class Data:
                     raise Invalid(f"data.{field}: {getattr(self, field)}; is allowed for images only, not {self.name}")
 
     @property
-    def unmoved(self) -> "Data":
+    def unaugmented(self) -> "Data":
         """The same data as they are looked at outside training, where no image is mirrored or cropped."""
         return replace(self, flip=False, crop=0)
 

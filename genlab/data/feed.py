@@ -19,7 +19,7 @@ from genlab.kernels.random import Keys, fold, uniform
 
 STEPS = 2**31 - 1  # the length of a stream: all that an int32 step can number
 THREADS = min(16, os.cpu_count() or 1)
-COUNTED, TOGETHER = 10_000, 1024  # examples that a mean is taken of, at most, and that are read at a time
+MEAN_EXAMPLES, READ_AT_ONCE = 10_000, 1024  # examples that a mean is taken of, at most, and that are read at a time
 
 Scalar = Int[Array, ""]
 Place = Callable[[Any], Any]  # arrays of the host to arrays on every device
@@ -198,11 +198,11 @@ def to_float(images: UInt8[Array, "batch h w c"], keys: Keys, config: Data) -> F
 def mean_example(split: Split, config: Data) -> Float32[np.ndarray, "*shape"]:
     """The mean of a split as the step sees it, but for mirroring and cropping: of images in [-1, 1], or of points.
 
-    Of all examples, or of `COUNTED` that lie evenly in a split of more, whose files may be in the order of classes.
+    Of all examples, or of `MEAN_EXAMPLES` that lie evenly in a larger split: its files may be in the order of classes.
     """
-    count = min(len(split), COUNTED)
+    count = min(len(split), MEAN_EXAMPLES)
     rows = np.arange(count) * len(split) // count
-    pieces = (split.read(rows[start : start + TOGETHER]).x for start in range(0, count, TOGETHER))
+    pieces = (split.read(rows[start : start + READ_AT_ONCE]).x for start in range(0, count, READ_AT_ONCE))
     mean = sum(x.sum(0, dtype=np.float64) for x in pieces) / count  # of whole numbers exact, in any order
     if config.kind != "points":
         mean = (mean + 0.5) / 128 - 1 if config.dequantise else mean / 127.5 - 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from genlab.data.config import Data
-from genlab.data.images import decode, mode_of, two_valued
+from genlab.data.images import decode, is_binary, mode_of
 from genlab.data.splits import Examples, Indices, OnDisk, Source, Split
 from genlab.errors import Invalid
 
@@ -34,7 +34,7 @@ def folder(config: Data) -> Source:
     def brightest(indices: Indices) -> int:
         return max(int(decode(paths[i], str(paths[i]), mode, None).max()) for i in indices)
 
-    bits = two_valued(len(paths), brightest)
+    bits = is_binary(len(paths), brightest)
     splits = {split: _split(roots[split], files[split], classes, mode, config.image_size, bits) for split in roots}
     return shape, classes, splits
 

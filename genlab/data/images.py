@@ -14,7 +14,7 @@ from genlab.errors import Invalid
 
 CHANNELS = {"L": 1, "RGB": 3}  # the two modes that pixels come in
 DEEP = re.compile(r";16[BLN]")  # in Pillow's names of what 16 bits per channel lie in a file as
-TOGETHER = 1024  # images of a set that are looked through at a time
+READ_AT_ONCE = 1024  # images of a set that are looked through at a time
 
 
 def decode(
@@ -37,7 +37,7 @@ def decode(
         values = np.asarray(image)
         if values.max() > 1:
             raise Invalid(f"data.name: {name} has a value of {values.max()}; its training split has 0 and 1 alone")
-        image = Image.fromarray(levels(values))
+        image = Image.fromarray(to_grey_levels(values))
     return _pixels(image, side)
 
 
@@ -47,19 +47,19 @@ def mode_of(file: Path | bytes, name: str) -> str:
         return "L" if Image.getmodebase(image.mode) == "L" else "RGB"
 
 
-def levels(x: UInt8[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+def to_grey_levels(x: UInt8[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """Images as 0..255: those that are bool, or whose values are all 0 and 1, are black and white."""
     return x * np.uint8(255) if x.dtype == bool or x.max(initial=0) <= 1 else x
 
 
-def two_valued(n: int, brightest: Callable[[Integer[np.ndarray, " some"]], int]) -> bool:
+def is_binary(n: int, brightest: Callable[[Integer[np.ndarray, " some"]], int]) -> bool:
     """Whether none of a set's `n` images has a value above 1; `brightest` gives the largest of some of them.
 
     Ever more of them at a time, so that almost every set is known by its first image, which has other values.
     """
     start = 0
     while start < n:
-        stop = min(n, 2 * start + 1, start + TOGETHER)
+        stop = min(n, 2 * start + 1, start + READ_AT_ONCE)
         if brightest(np.arange(start, stop)) > 1:
             return False
         start = stop

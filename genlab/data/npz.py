@@ -9,7 +9,7 @@ from jaxtyping import Int, UInt8
 
 from genlab.data.config import Data
 from genlab.data.folder import location
-from genlab.data.images import CHANNELS, fit, levels, one_line
+from genlab.data.images import CHANNELS, fit, one_line, to_grey_levels
 from genlab.data.splits import Examples, InMemory, Source, Split
 from genlab.errors import Invalid
 
@@ -27,20 +27,23 @@ def npz(config: Data) -> Source:
     on; each that occurs is a class. A file in Keras' layout, x_train, y_train, x_test, y_test, brings its own test
     split.
     """
-    path, name = named(location(config))
+    path, name = split_name(location(config))
     if not os.path.isfile(path):
         raise Invalid(f"data.name: {config.name}; no file at {path}, an existing one is needed")
     arrays = read(path, "data.name")
     keras = name is None and all(part in arrays for pair in KERAS.values() for part in pair)
-    pairs = KERAS if keras else {"train": (choose(arrays, name, path, "data.name"), LABELS)}
-    x = {split: fit(pixels(arrays[image], path, "data.name"), config.image_size) for split, (image, _) in pairs.items()}
-    given = {split: arrays[label] for split, (_, label) in pairs.items() if label in arrays}
-    classes, labels = _labels(given, {split: len(part) for split, part in x.items()}, path)
+    pairs = KERAS if keras else {"train": (choose_images(arrays, name, path, "data.name"), LABELS)}
+    x = {
+        split: fit(as_images(arrays[image], path, "data.name"), config.image_size)
+        for split, (image, _) in pairs.items()
+    }
+    label_arrays = {split: arrays[label] for split, (_, label) in pairs.items() if label in arrays}
+    classes, labels = _labels(label_arrays, {split: len(part) for split, part in x.items()}, path)
     splits: dict[str, Split] = {split: InMemory(Examples(x[split], labels[split])) for split in pairs}
     return x["train"].shape[1:], classes, splits
 
 
-def named(path: Path) -> tuple[Path, str | None]:
+def split_name(path: Path) -> tuple[Path, str | None]:
     """`PATH#NAME` as the file and the name of an array in it, if one is given."""
     if "#" not in path.name or os.path.isfile(path):
         return path, None
@@ -58,7 +61,7 @@ def read(path: Path, field: str) -> Arrays:
     return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
 
 
-def choose(arrays: Arrays, name: str | None, path: Path, field: str) -> str:
+def choose_images(arrays: Arrays, name: str | None, path: Path, field: str) -> str:
     """The array of this name, or the only one that holds images.
 
     Raises:
@@ -75,13 +78,13 @@ def choose(arrays: Arrays, name: str | None, path: Path, field: str) -> str:
     return name or (images or others)[0]
 
 
-def pixels(x: np.ndarray, path: Path, field: str) -> UInt8[np.ndarray, "n h w c"]:
+def as_images(x: np.ndarray, path: Path, field: str) -> UInt8[np.ndarray, "n h w c"]:
     """Images as they are fed. Raises `Invalid`, blaming `field`, where they are none."""
     if not _fits(x) or 0 in x.shape:
         raise Invalid(
             f"{field}: {path} holds {x.dtype} {x.shape}; uint8 or bool images (n, h, w[, 1 or 3]) are allowed"
         )
-    return levels(x).reshape(*x.shape[:3], -1)
+    return to_grey_levels(x).reshape(*x.shape[:3], -1)
 
 
 def _fits(x: np.ndarray) -> bool:
@@ -90,13 +93,13 @@ def _fits(x: np.ndarray) -> bool:
 
 
 def _labels(
-    given: Mapping[str, np.ndarray], counts: Mapping[str, int], path: Path
+    label_arrays: Mapping[str, np.ndarray], counts: Mapping[str, int], path: Path
 ) -> tuple[tuple[str, ...], dict[str, Int[np.ndarray, " n"]]]:
     """The classes, each label that occurs in training, and the place of every example's label among them."""
-    if not given:
+    if not label_arrays:
         return (), {split: np.zeros(n, np.int32) for split, n in counts.items()}
     flat = {}
-    for split, label in given.items():
+    for split, label in label_arrays.items():
         n = counts[split]
         flat[split] = label[:, 0] if label.shape == (n, 1) else label
         if flat[split].shape != (n,) or not np.issubdtype(label.dtype, np.integer) or label.min() < 0:

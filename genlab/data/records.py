@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from genlab.data.config import Data
-from genlab.data.images import CHANNELS, decode, one_line, two_valued
+from genlab.data.images import CHANNELS, decode, is_binary, one_line
 from genlab.data.splits import Examples, Indices, OnDisk, Source, Split
 from genlab.errors import Invalid
 
@@ -57,7 +57,7 @@ def records(config: Data) -> Source:
     def brightest(indices: Indices) -> int:
         return max(int(x.max()) for x, _ in _images(config, sources["train"], indices, mode, None))
 
-    bits = two_valued(len(sources["train"]), brightest)
+    bits = is_binary(len(sources["train"]), brightest)
 
     def split(source: Any) -> Split:
         def fetch(indices: Indices) -> Examples:

@@ -8,7 +8,7 @@ from genlab.data.images import fit
 from genlab.data.npz import npz
 from genlab.data.records import records
 from genlab.data.splits import Dataset, Examples, InMemory, Source, hold_out
-from genlab.data.toys import held_points
+from genlab.data.toys import point_splits
 
 
 def load(config: Data) -> Dataset:
@@ -17,7 +17,7 @@ def load(config: Data) -> Dataset:
 
     Raises `Invalid` for what is unknown, absent, empty, unreadable or of a kind or size that is not allowed.
     """
-    shape, classes, splits = held_points(config) if config.kind == "points" else SOURCES[config.kind](config)
+    shape, classes, splits = point_splits(config) if config.kind == "points" else SOURCES[config.kind](config)
     shares = {"test": config.test, "validation": config.validation}
     missing = {split: share for split, share in shares.items() if split not in splits}
     return Dataset(config.name, shape, classes, **(splits | hold_out(splits["train"], missing)))

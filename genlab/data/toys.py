@@ -45,7 +45,7 @@ def _swissroll(keys: Keys) -> Float[Array, "batch 2"]:
     return (roll + 0.25 * normal(fold(keys, 1), (2,))) / SCALE["swissroll"]
 
 
-def held_points(config: Data) -> Source:
+def point_splits(config: Data) -> Source:
     """Fixed draws for each split, of a stream of their own; training itself draws afresh (`feed.Points`)."""
     names = ("train", "validation", "test")
     keys = example_keys(jax.random.fold_in(jax.random.key(0), STREAM), jnp.arange(len(names) * DRAWS))

@@ -71,7 +71,7 @@ def _graph(shape: tuple[int, ...], classes: int) -> Any:
     return nnx.graphdef(nnx.eval_shape(lambda: Network(shape, classes, rngs=nnx.Rngs(0))))
 
 
-def shipped(data: str) -> Path | None:
+def bundled(data: str) -> Path | None:
     """The weights that come with genlab for the set that `--data.name` calls `data`; None if there are none."""
     path = FOLDER / f"{data.removeprefix('tfds:')}.safetensors"
     return path if data in ("digits", "tfds:mnist") else None
@@ -85,27 +85,27 @@ def load(path: Path) -> Classifier:
     """
     arrays, notes = read(path)
     try:
-        about = json.loads(notes["genlab"])
-        shape, classes = tuple(about["shape"]), len(about["classes"])
-        like = nnx.to_pure_dict(nnx.state(nnx.eval_shape(lambda: Network(shape, classes, rngs=nnx.Rngs(0)))))
-        shapes = {name: a.shape for name, a in _named(like)}
+        metadata = json.loads(notes["genlab"])
+        shape, classes = tuple(metadata["shape"]), len(metadata["classes"])
+        template = nnx.to_pure_dict(nnx.state(nnx.eval_shape(lambda: Network(shape, classes, rngs=nnx.Rngs(0)))))
+        shapes = {name: a.shape for name, a in _named(template)}
         require({name: a.shape for name, a in arrays.items()} == shapes, "weights", str(path), "genlab's classifier")
-        weights = jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in shapes])
-        return _classifier(weights, shape, classes, about["accuracy"])
+        weights = jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in shapes])
+        return _classifier(weights, shape, classes, metadata["accuracy"])
     except (KeyError, ValueError, TypeError) as error:
         raise Invalid(f"weights: {path} ({error}); must be as scripts/train_classifier.py wrote it") from None
 
 
 def save(path: Path, classifier: Classifier, dataset: Dataset, seed: int) -> None:
     """Write its weights, with what they were trained on and how well."""
-    about = {
+    metadata = {
         "data": dataset.name,
         "shape": dataset.shape,
         "classes": dataset.classes,
         "accuracy": classifier.accuracy,
         "seed": seed,
     }
-    write(path, {name: np.asarray(a) for name, a in _named(classifier.weights)}, {"genlab": json.dumps(about)})
+    write(path, {name: np.asarray(a) for name, a in _named(classifier.weights)}, {"genlab": json.dumps(metadata)})
 
 
 def _named(tree: PyTree) -> list[tuple[str, Any]]:
@@ -123,7 +123,7 @@ def train(dataset: Dataset, seed: int, epochs: int) -> Classifier:
     require(len(dataset.shape) == 3, "data.name", dataset.name, "a set of images")
     require(len(dataset.classes) > 1, "data.name", dataset.name, "a set with labels of two classes or more")
     network = Network(dataset.shape, len(dataset.classes), rngs=nnx.Rngs(seed))
-    images, labels = everything(dataset.train)
+    images, labels = read_all(dataset.train)
     graph, state = nnx.split(network)
     steps = epochs * len(images) // BATCH
     optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
@@ -143,9 +143,9 @@ def train(dataset: Dataset, seed: int, epochs: int) -> Classifier:
     for i in tqdm(range(steps), desc="classifier", disable=None, leave=False):
         rows = np.asarray(example_index(seed, i, np.arange(BATCH), BATCH, len(images)))
         weights, moments, _ = step(weights, moments, images[rows], labels[rows])
-    weights = _scaled(jax.device_get(weights), images, len(dataset.classes))
+    weights = _normalise(jax.device_get(weights), images, len(dataset.classes))
     untested = _classifier(weights, dataset.shape, len(dataset.classes))
-    return dataclasses.replace(untested, accuracy=accuracy(untested, *everything(dataset.test)))
+    return dataclasses.replace(untested, accuracy=accuracy(untested, *read_all(dataset.test)))
 
 
 def _classifier(weights: PyTree, shape: tuple[int, ...], classes: int, accuracy: float = 0.0) -> Classifier:
@@ -153,7 +153,7 @@ def _classifier(weights: PyTree, shape: tuple[int, ...], classes: int, accuracy:
     return Classifier("classifier", digest(named), "none", "as they are", weights, 256, shape, classes, accuracy)
 
 
-def _scaled(weights: PyTree, images: Images, classes: int) -> PyTree:
+def _normalise(weights: PyTree, images: Images, classes: int) -> PyTree:
     """The same classifier, with features whose mean square on these images is 1: a ReLU passes a factor on."""
     scale = np.sqrt(np.square(extract(_classifier(weights, images.shape[1:], classes), images).x).mean())
     hidden = {name: a / scale for name, a in weights["hidden"].items()}
@@ -167,7 +167,7 @@ def accuracy(classifier: Classifier, images: Images, labels: Int[np.ndarray, " n
     return float((logits.argmax(1) == labels).mean())
 
 
-def everything(split: Split) -> tuple[np.ndarray, Int[np.ndarray, " n"]]:
+def read_all(split: Split) -> tuple[np.ndarray, Int[np.ndarray, " n"]]:
     """All examples of a split and their labels."""
     examples = split.read(np.arange(len(split)))
     return examples.x, examples.label

@@ -8,7 +8,7 @@ from typing import cast
 from genlab.config.sections import Config
 from genlab.data.config import Data
 from genlab.evaluate.leaderboard import Row, spread
-from genlab.evaluate.protocol import spoken
+from genlab.evaluate.protocol import describe_stamp
 from genlab.methods.vae import VAE
 from genlab.parts import likelihood, posterior, prior
 
@@ -34,7 +34,7 @@ def compositions(
     }
 
 
-def seen_as(data: Data, kind: likelihood.Kind) -> Data:
+def pixels_for(data: Data, kind: likelihood.Kind) -> Data:
     """The data with pixels of which this is a likelihood: bits, dequantised ones, or the levels as they are."""
     return dataclasses.replace(data, binarise=kind == "bernoulli", dequantise=kind in DENSITIES)
 
@@ -47,7 +47,7 @@ def markdown(tables: dict[likelihood.Kind, list[Row]], priors: Sequence[str], po
         cells = iter(rows)
         for p in priors:
             lines.append([kind, p, *(_cell(next(cells)) for _ in posteriors)])
-    stamps = [f"- {kind}: {spoken(rows[0].results[0].stamp)}" for kind, rows in tables.items()]
+    stamps = [f"- {kind}: {describe_stamp(rows[0].results[0].stamp)}" for kind, rows in tables.items()]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([table, "", *stamps])
 

@@ -23,7 +23,7 @@ def over_rows(
     The last chunk is filled up with copies of its rows, which are then dropped. Collectives of `f` run over the axis
     of devices, as in training. An equal `f` is compiled once.
     """
-    devices = spmd.present(parallel)
+    devices = spmd.evaluation_devices(parallel)
     compute, constants = _compiled(f, tuple(devices), parallel.mapper), spmd.replicate(constants, devices)
     n, chunk = len(jax.tree.leaves(rows)[0]), size * len(devices)
     found = []
@@ -32,8 +32,8 @@ def over_rows(
             count = min(chunk, n - start)
             place = start + np.arange(chunk) % count
             parts = jax.tree.map(lambda a, place=place: a[place].reshape(len(devices), size, *a.shape[1:]), rows)
-            seen = jax.device_get(compute(constants, parts))
-            found.append(jax.tree.map(lambda a, count=count: a.reshape(-1, *a.shape[2:])[:count], seen))
+            values = jax.device_get(compute(constants, parts))
+            found.append(jax.tree.map(lambda a, count=count: a.reshape(-1, *a.shape[2:])[:count], values))
             bar.update(count)
     return jax.tree.map(lambda *pieces: np.concatenate(pieces), *found)
 

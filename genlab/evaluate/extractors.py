@@ -80,7 +80,7 @@ def extract(extractor: Extractor, images: Images, parallel: spmd.Parallel = ALL)
     """
     require(len(images) > 0, "images", len(images), "at least 1")
     extractor.check(images.shape[1:])
-    size = min(extractor.rows, -(-len(images) // len(spmd.present(parallel))))
+    size = min(extractor.rows, -(-len(images) // len(spmd.evaluation_devices(parallel))))
     x, logits = over_rows(extractor.apply, extractor.weights, images, size, f"{extractor.name} features", parallel)
     require(bool(np.isfinite(x).all()), "features", "NaN or infinity", "a finite number for every image")
     return Features(x, logits)

@@ -22,7 +22,7 @@ from genlab.parts.types import Networks
 from genlab.train import spmd
 from genlab.train.state import stream
 
-SIZE = 256  # examples to a device at a time
+CHUNK = 256  # examples to a device at a time
 ACTIVE = 0.01  # variance of a posterior's mean above which a unit is active: Burda et al. (2016), section 5.2
 COLLAPSED = 0.01  # nats of KL, and share of examples above it, below which a unit has collapsed: Lucas et al. (2019)
 
@@ -30,11 +30,11 @@ Scores = dict[str, float]
 Labels = np.ndarray | None  # of examples, for methods with classes
 
 
-def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
+def over_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
     """`f(networks, examples, keys, labels)` of all examples, on the devices of its run; labels may be None."""
-    data, classes = model.config.data.unmoved, model.method.classes
+    data, classes = model.config.data.unaugmented, model.method.classes
 
-    def some(constants: PyTree, rows: PyTree) -> PyTree:
+    def chunk(constants: PyTree, rows: PyTree) -> PyTree:
         state, key = constants
         keys = example_keys(key, rows["index"])
         images = rows["x"] if rows["x"].ndim == 2 else to_float(rows["x"], keys, data)
@@ -42,8 +42,8 @@ def of_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels 
 
     rows = {"x": x, "index": np.arange(len(x))} | ({"label": labels} if classes else {})
     parallel = model.config.parallel
-    size = min(SIZE, -(-len(x) // len(spmd.present(parallel))))
-    return over_rows(some, (model.state, stream(0, "inference")), rows, size, title, parallel)
+    size = min(CHUNK, -(-len(x) // len(spmd.evaluation_devices(parallel))))
+    return over_rows(chunk, (model.state, stream(0, "inference")), rows, size, title, parallel)
 
 
 def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:
@@ -64,11 +64,11 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
     if not isinstance(method, ImportanceWeighted):
         raise Invalid(f"metrics: likelihood; {type(method).__name__} has none, leave it out")
 
-    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:
+    def example_bounds(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:
         return bounds(partial(method.log_weight, networks, x, labels=labels), keys, importance)
 
-    seen = of_examples(model, x, look, "likelihood", labels)
-    found = {name: values.astype(np.float64) for name, values in seen.items()}
+    found = over_examples(model, x, example_bounds, "likelihood", labels)
+    found = {name: values.astype(np.float64) for name, values in found.items()}
     constant: Scores = {}
     if isinstance(method, Unnormalised):
         constant = dict(zip(("log_partition", "log_partition_error"), model.log_partition, strict=True))
@@ -111,16 +111,16 @@ def reconstruction(model: Model, x: np.ndarray, labels: Labels = None) -> Scores
     Raises:
         Invalid: a method that does not encode.
     """
-    method = _encoding(model, "reconstruction")
+    method = _require_encoder(model, "reconstruction")
 
-    def pair(networks: Networks, x: Array, keys: Keys, labels: Any) -> tuple[Array, Array]:
+    def real_and_reconstructed(networks: Networks, x: Array, keys: Keys, labels: Any) -> tuple[Array, Array]:
         return x, method.reconstruct(networks, x, labels)
 
-    real, again = of_examples(model, x, pair, "reconstruction", labels)
+    real, reconstructed = over_examples(model, x, real_and_reconstructed, "reconstruction", labels)
     if x.ndim == 2:
-        return {"mse": float(np.square(real - again).mean())}
-    real, again = (real + 1) / 2, (np.clip(again, -1, 1) + 1) / 2
-    return {"mse": float(np.square(real - again).mean()), "ssim": float(ssim(real, again).mean())}
+        return {"mse": float(np.square(real - reconstructed).mean())}
+    real, reconstructed = (real + 1) / 2, (np.clip(reconstructed, -1, 1) + 1) / 2
+    return {"mse": float(np.square(real - reconstructed).mean()), "ssim": float(ssim(real, reconstructed).mean())}
 
 
 def latents(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
@@ -132,20 +132,20 @@ def latents(model: Model, x: np.ndarray, labels: Labels = None) -> Scores:
     Raises:
         Invalid: a method that does not encode.
     """
-    method = _encoding(model, "latents")
+    method = _require_encoder(model, "latents")
 
-    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Array]:
+    def means_and_divergences(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Array]:
         kl = method.divergences(networks, x, keys, labels) if isinstance(method, Divergent) else None
         return {"mean": method.encode(networks, x, labels)} | ({} if kl is None else {"kl": kl})
 
-    seen = of_examples(model, x, look, "latents", labels)
-    scores = {"active_units": float((seen["mean"].var(0) > ACTIVE).sum())}
-    if "kl" in seen:
-        scores["collapsed_units"] = float(((seen["kl"] > COLLAPSED).mean(0) <= COLLAPSED).sum())
+    found = over_examples(model, x, means_and_divergences, "latents", labels)
+    scores = {"active_units": float((found["mean"].var(0) > ACTIVE).sum())}
+    if "kl" in found:
+        scores["collapsed_units"] = float(((found["kl"] > COLLAPSED).mean(0) <= COLLAPSED).sum())
     return scores
 
 
-def _encoding(model: Model, metric: str) -> Encoding:
+def _require_encoder(model: Model, metric: str) -> Encoding:
     method = model.game.method
     if not isinstance(method, Encoding):
         raise Invalid(f"metrics: {metric}; {type(method).__name__} cannot encode, leave it out")

@@ -10,11 +10,11 @@ import numpy as np
 from genlab.config.sections import Config
 from genlab.data.config import Data
 from genlab.errors import Stopped, require
-from genlab.evaluate.judge import make_judge
-from genlab.evaluate.protocol import require_same, spoken
+from genlab.evaluate.evaluator import Result, Settings, evaluate
+from genlab.evaluate.inputs import load_runs
+from genlab.evaluate.protocol import describe_stamp, require_same
 from genlab.evaluate.report import record
-from genlab.evaluate.run import Result, Wish, evaluate
-from genlab.evaluate.subjects import subjects
+from genlab.evaluate.scorer import make_scorer
 from genlab.train.loop import train
 
 
@@ -26,7 +26,7 @@ class Row:
     results: tuple[Result, ...]
 
 
-def trained(
+def train_presets(
     presets: dict[str, Config], repeats: int, data: Data, steps: int | None, runs: Path
 ) -> dict[str, list[Path]]:
     """Each preset trained on `data` with seeds 0 .. repeats - 1, in `runs/<preset>-<seed>`; finished runs are reused.
@@ -38,45 +38,52 @@ def trained(
     found: dict[str, list[Path]] = {}
     for name, config in presets.items():
         for seed in range(repeats):
-            course = dataclasses.replace(config.train, seed=seed, steps=steps or config.train.steps)
-            quiet = dataclasses.replace(config.track, wandb="disabled")
+            train_config = dataclasses.replace(config.train, seed=seed, steps=steps or config.train.steps)
+            track_config = dataclasses.replace(config.track, wandb="disabled")
             run = runs / f"{name}-{seed}"
-            stopped = train(dataclasses.replace(config, train=course, data=data, track=quiet), run, make_judge)
+            stopped = train(
+                dataclasses.replace(config, train=train_config, data=data, track=track_config), run, make_scorer
+            )
             if stopped:
                 raise Stopped(f"{run} by {stopped}; the same command continues")
             found.setdefault(name, []).append(run)
     return found
 
 
-def measured(runs: dict[str, list[Path]], which: str, data: Data, wish: Wish) -> tuple[Result | None, list[Row]]:
-    """The floor, real held-out examples where there are any, and a row for each preset.
+def evaluate_presets(
+    runs: dict[str, list[Path]], which: str, data: Data, settings: Settings
+) -> tuple[Result | None, list[Row]]:
+    """Real held-out examples, where there are any, and a row for each preset.
 
     Raises:
         Invalid: numbers that may not be compared.
     """
-    every = [run for mine in runs.values() for run in mine]
-    results = evaluate(subjects(every, which, ema=wish.protocol == "none"), {}, data, wish)
+    folders = [folder for same in runs.values() for folder in same]
+    results = evaluate(load_runs(folders, which, ema=settings.protocol == "none"), {}, data, settings)
     record(results)
     require_same({result.name: result.stamp for result in results if result.run})
-    rows = [Row(name, tuple(r for r in results if r.run in mine)) for name, mine in runs.items()]
+    rows = [Row(name, tuple(r for r in results if r.run in same)) for name, same in runs.items()]
     return next((result for result in results if not result.run), None), rows
 
 
-def markdown(floor: Result | None, rows: Sequence[Row]) -> str:
-    """The table, with the stamp that all its numbers share; mean ± standard deviation over the seeds of training."""
+def markdown(real: Result | None, rows: Sequence[Row]) -> str:
+    """The table, `real` held-out examples first, with the stamp that all its numbers share.
+
+    Numbers are mean ± standard deviation over the seeds of training.
+    """
     require(bool(rows), "presets", [], "at least one")
     names = [name for name in rows[0].results[0].scores if not name.endswith(("_error", "_std"))]
     lines = [["preset", "iterations", *(name.replace("_", " ") for name in names)]]
-    if floor:
-        lines.append([f"{floor.stamp.n_generated} real test images", "", *(f"{floor.scores[n]:.3g}" for n in names)])
+    if real:
+        lines.append([f"{real.stamp.n_generated} real test images", "", *(f"{real.scores[n]:.3g}" for n in names)])
     for row in rows:
         steps = sorted({result.step for result in row.results if result.step is not None})
-        spoken_steps = " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]}))
-        lines.append([f"`{row.preset}`", spoken_steps, *(spread([r.scores[n] for r in row.results]) for n in names)])
+        step_range = " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]}))
+        lines.append([f"`{row.preset}`", step_range, *(spread([r.scores[n] for r in row.results]) for n in names)])
     lines.insert(1, ["---"] * len(lines[0]))
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     shared = rows[0].results[0].stamp
-    return f"{spoken(shared)}; mean ± standard deviation of {len(rows[0].results)} training seeds:\n\n{table}"
+    return f"{describe_stamp(shared)}; mean ± standard deviation of {len(rows[0].results)} training seeds:\n\n{table}"
 
 
 def spread(values: Sequence[float]) -> str:

@@ -15,16 +15,16 @@ from genlab.evaluate.extractors import Features
 from genlab.evaluate.frechet import frechet_between, moments
 from genlab.evaluate.kernel import kernel_distance, kernel_subsets
 from genlab.evaluate.modes import good_share, modes_covered
-from genlab.evaluate.reference import Reference, Seen
+from genlab.evaluate.reference import Reference, ReferenceFeatures
 from genlab.evaluate.score import inception_score
 from genlab.evaluate.transport import transport_distance
 from genlab.model import Model
 
-OfImages = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
-OfPoints = Literal["modes", "transport"]
-OfModels = Literal["likelihood", "reconstruction", "latents", "representation"]
-OfDecoders = Literal["smoothness"]
-Metric = OfImages | OfPoints | OfModels | OfDecoders
+ImageMetric = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
+PointMetric = Literal["modes", "transport"]
+ModelMetric = Literal["likelihood", "reconstruction", "latents", "representation"]
+DecoderMetric = Literal["smoothness"]
+Metric = ImageMetric | PointMetric | ModelMetric | DecoderMetric
 
 NEIGHBOURS = 10_000  # examples of either kind that metrics of all pairs see, or as many as there are samples
 POINTS = 1000  # points that the optimal transport pairs, at most
@@ -34,8 +34,8 @@ Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What some of the metrics can be told."""
+class MetricOptions:
+    """Settings of single metrics."""
 
     subsets: tuple[int, int] | None = None
     """Number and size of the kernel distance's random subsets; None takes all pairs."""
@@ -46,104 +46,104 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Against:
-    """What images are measured against."""
+class References:
+    """The features of real examples that those of samples are compared with."""
 
-    real: Seen
-    train: Seen
-    unseen: Seen | None
+    real: ReferenceFeatures
+    train: ReferenceFeatures
+    held_out: ReferenceFeatures | None
     """Held-out real images, if there are any."""
-    settings: Settings
-    most: int = NEIGHBOURS
+    options: MetricOptions
+    max_examples: int = NEIGHBOURS
     """Examples of either kind that metrics of all pairs see, at most."""
 
     @property
-    def some(self) -> Float[np.ndarray, "_ d"]:
+    def subset(self) -> Float[np.ndarray, "_ d"]:
         """Those of the real examples' features that metrics of all pairs see."""
-        return self.real.features.x[: self.most]
+        return self.real.features.x[: self.max_examples]
 
     @cached_property
-    def reach(self) -> neighbours.Reach:
-        """How far the neighbours of each of these are: the same for all sets of samples."""
-        return neighbours.reach(self.some, neighbours.DENSITY_K)
+    def squared_radii(self) -> neighbours.SquaredRadii:
+        """Squared distances of each of these to its neighbours: the same for all sets of samples."""
+        return neighbours.squared_radii(self.subset, neighbours.DENSITY_K)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A set of samples, as the extractor sees them."""
+class SampleSet:
+    """The features of a set of samples, and what they are compared with."""
 
     features: Features
-    against: Against
+    references: References
     labels: Int[np.ndarray, " n"] | None = None
     """Theirs, where they have some."""
 
     @property
-    def some(self) -> Float[np.ndarray, "_ d"]:
+    def subset(self) -> Float[np.ndarray, "_ d"]:
         """The features that metrics of all pairs see."""
-        return self.features.x[: self.against.most]
+        return self.features.x[: self.references.max_examples]
 
     @cached_property
     def overlap(self) -> neighbours.Overlap:
         """Precision, recall, density and coverage, from one pass over the pairs."""
-        return neighbours.overlap(self.against.some, self.some, self.against.reach)
+        return neighbours.overlap(self.references.subset, self.subset, self.references.squared_radii)
 
 
-def frechet(drawn: Drawn) -> Scores:
-    name = "fid" if _inception(drawn) else "frechet"
-    return {name: frechet_between(*drawn.against.real.moments, *moments(drawn.features.x))}
+def frechet(samples: SampleSet) -> Scores:
+    name = "fid" if _inception(samples) else "frechet"
+    return {name: frechet_between(*samples.references.real.moments, *moments(samples.features.x))}
 
 
-def kernel(drawn: Drawn) -> Scores:
-    subsets = drawn.against.settings.subsets
+def kernel(samples: SampleSet) -> Scores:
+    subsets = samples.references.options.subsets
     if subsets:
-        value, error = kernel_subsets(drawn.features.x, drawn.against.real.features.x, *subsets, seed=2020)
+        value, error = kernel_subsets(samples.features.x, samples.references.real.features.x, *subsets, seed=2020)
     else:
-        value, error = kernel_distance(drawn.against.some, drawn.some)
-    name = "kid" if _inception(drawn) else "kernel_distance"
+        value, error = kernel_distance(samples.references.subset, samples.subset)
+    name = "kid" if _inception(samples) else "kernel_distance"
     return {name: value, f"{name}_error": error}
 
 
-def score(drawn: Drawn) -> Scores:
-    splits = drawn.against.settings.splits
-    found = inception_score(_logits(drawn, "score"), splits)
-    name = "inception_score" if _inception(drawn) else "classifier_score"
+def score(samples: SampleSet) -> Scores:
+    splits = samples.references.options.splits
+    found = inception_score(_logits(samples, "score"), splits)
+    name = "inception_score" if _inception(samples) else "classifier_score"
     return {name: found.value} | ({f"{name}_std": found.error} if splits > 1 else {})
 
 
-def precision(drawn: Drawn) -> Scores:
-    return {name: getattr(drawn.overlap, name) for name in ("precision", "recall")}
+def precision(samples: SampleSet) -> Scores:
+    return {name: getattr(samples.overlap, name) for name in ("precision", "recall")}
 
 
-def density(drawn: Drawn) -> Scores:
-    return {name: getattr(drawn.overlap, name) for name in ("density", "coverage")}
+def density(samples: SampleSet) -> Scores:
+    return {name: getattr(samples.overlap, name) for name in ("density", "coverage")}
 
 
-def classes(drawn: Drawn) -> Scores:
+def classes(samples: SampleSet) -> Scores:
     """The share of samples in the class that has the fewest, and of those in the class that they were to be of."""
-    logits = _logits(drawn, "classes")
+    logits = _logits(samples, "classes")
     found = logits.argmax(1)
     scores = {"smallest_class": float((found[:, None] == np.arange(logits.shape[1])).mean(0).min())}
-    return scores if drawn.labels is None else scores | {"label_accuracy": float((found == drawn.labels).mean())}
+    return scores if samples.labels is None else scores | {"label_accuracy": float((found == samples.labels).mean())}
 
 
-def nearest(drawn: Drawn) -> Scores:
-    train, unseen = drawn.against.train, drawn.against.unseen
-    if unseen is None:
+def nearest(samples: SampleSet) -> Scores:
+    train, held_out = samples.references.train, samples.references.held_out
+    if held_out is None:
         raise Invalid("metrics: neighbours; needs a test split, to know how near unseen images are; leave it out")
-    return {"nearest_ratio": neighbours.nearest_ratio(train.features.x, drawn.some, unseen.features.x)}
+    return {"nearest_ratio": neighbours.nearest_ratio(train.features.x, samples.subset, held_out.features.x)}
 
 
-def _inception(drawn: Drawn) -> bool:
-    return drawn.against.real.extractor.name == "inception"
+def _inception(samples: SampleSet) -> bool:
+    return samples.references.real.extractor.name == "inception"
 
 
-def _logits(drawn: Drawn, metric: str) -> Float[np.ndarray, "n classes"]:
-    if drawn.features.logits is None:
+def _logits(samples: SampleSet, metric: str) -> Float[np.ndarray, "n classes"]:
+    if samples.features.logits is None:
         raise Invalid(f"metrics: {metric}; needs an extractor with classes (classifier or inception), leave it out")
-    return drawn.features.logits
+    return samples.features.logits
 
 
-OF_IMAGES: Mapping[str, Callable[[Drawn], Scores]] = {
+IMAGE_METRICS: Mapping[str, Callable[[SampleSet], Scores]] = {
     "frechet": frechet,
     "kernel": kernel,
     "score": score,
@@ -165,42 +165,42 @@ def transport(points: np.ndarray, real: Reference, kind: str) -> Scores:
     return {"transport": transport_distance(points[:n], real.x[:n])}
 
 
-OF_POINTS: Mapping[str, Callable[[np.ndarray, Reference, str], Scores]] = {"modes": modes, "transport": transport}
+POINT_METRICS: Mapping[str, Callable[[np.ndarray, Reference, str], Scores]] = {"modes": modes, "transport": transport}
 
 
-def of_model(metric: str, model: Model, train: Reference, test: Reference, settings: Settings) -> Scores:
+def model_metric(metric: str, model: Model, train: Reference, test: Reference, options: MetricOptions) -> Scores:
     """The scores of a metric of `OfModels`, on held-out examples.
 
     Raises:
         Invalid: the method has nothing of the kind.
     """
     if metric == "likelihood":
-        return inference.likelihood(model, test.x, settings.importance, test.label)
+        return inference.likelihood(model, test.x, options.importance, test.label)
     if metric == "reconstruction":
         return inference.reconstruction(model, test.x, test.label)
     if metric == "latents":
         return inference.latents(model, test.x, test.label)
     labels = [part.label[:PROBE] for part in (train, test)]
-    fitted, unseen = (
+    train_features, test_features = (
         representation.features(model, part.x[:PROBE], label) for part, label in zip((train, test), labels, strict=True)
     )
-    return representation.accuracies(fitted, labels[0], unseen, labels[1])
+    return representation.accuracies(train_features, labels[0], test_features, labels[1])
 
 
-def chosen(metrics: tuple[str, ...], points: bool, classified: bool) -> tuple[str, ...]:
+def select_metrics(metrics: tuple[str, ...], points: bool, classified: bool) -> tuple[str, ...]:
     """The metrics asked for, or those that apply without being asked for.
 
     Raises:
         Invalid: metrics of images for points, or the other way round.
     """
-    mine, others = (OfPoints, OfImages) if points else (OfImages, OfPoints)
+    allowed, others = (PointMetric, ImageMetric) if points else (ImageMetric, PointMetric)
     wrong = set(metrics) & set(get_args(others))
     if wrong:
-        allowed = ", ".join((*get_args(mine), *get_args(OfModels), *get_args(OfDecoders)))
-        require(False, "metrics", sorted(wrong)[0], f"for {'points' if points else 'images'}; these are: {allowed}")
+        names = ", ".join((*get_args(allowed), *get_args(ModelMetric), *get_args(DecoderMetric)))
+        require(False, "metrics", sorted(wrong)[0], f"for {'points' if points else 'images'}; these are: {names}")
     if metrics:
         return metrics
     if points:
-        return get_args(OfPoints)
+        return get_args(PointMetric)
     usual = ("frechet", "kernel", "score", "precision", "density", "classes")
     return tuple(name for name in usual if classified or name not in ("score", "classes"))

@@ -13,10 +13,10 @@ from genlab.errors import require
 from genlab.evaluate.pairs import Features, over_pairs, products
 
 PRECISION_K, DENSITY_K = 3, 5  # neighbours: of Kynkaanniemi et al. (2019), and of Naeem et al. (2020)
-ROUNDING = 1e-12  # of the largest squared norm: distances this close are ties, and a ball holds its rim
+ROUNDING = 1e-12  # of the largest squared norm: distances this close are ties, and a ball holds its boundary
 
 Squared = Float64[np.ndarray, " _"]
-Reach = Float64[np.ndarray, "_ k"]
+SquaredRadii = Float64[np.ndarray, "_ k"]
 
 
 class Overlap(NamedTuple):
@@ -36,32 +36,36 @@ class Overlap(NamedTuple):
 
 
 def overlap(
-    real: Features, fake: Features, real_reach: Reach | None = None, k: int = PRECISION_K, density_k: int = DENSITY_K
+    real: Features,
+    fake: Features,
+    real_radii: SquaredRadii | None = None,
+    k: int = PRECISION_K,
+    density_k: int = DENSITY_K,
 ) -> Overlap:
     """All four from one pass over the pairs, with balls to the k-th neighbour, for density and coverage to another.
 
-    `real_reach` is `reach(real, n)` for an n no less than either, where it is known already.
+    `real_radii` are `squared_radii(real, n)` for an n no less than either, where it is known already.
 
     Raises:
         Invalid: fewer than max(k, density_k) + 1 real ones, fewer than k + 1 fakes.
     """
-    reaches = reach(real, max(k, density_k)) if real_reach is None else real_reach
+    real_radii = squared_radii(real, max(k, density_k)) if real_radii is None else real_radii
     rounding = ROUNDING * max(squared_norms(x).max() for x in (real, fake))
-    rims = reaches[:, [k - 1, density_k - 1]] + rounding
-    columns = (squared_norms(fake), reach(fake, k)[:, k - 1] + rounding)
-    found = over_pairs(_meet, real, fake, "overlap", (rims,), columns)
-    inside, held, recalled = zip(*found, strict=True)
-    counts = np.concatenate(held)
+    radii = real_radii[:, [k - 1, density_k - 1]] + rounding
+    columns = (squared_norms(fake), squared_radii(fake, k)[:, k - 1] + rounding)
+    found = over_pairs(_overlap, real, fake, "overlap", (radii,), columns)
+    precise, balls, recalled = zip(*found, strict=True)
+    counts = np.concatenate(balls)
     return Overlap(
-        precision=float(np.any(inside, 0).mean()),
+        precision=float(np.any(precise, 0).mean()),
         recall=float(np.concatenate(recalled).mean()),
         density=float(counts.sum() / (density_k * len(fake))),
         coverage=float((counts > 0).mean()),
     )
 
 
-def reach(x: Features, k: int) -> Reach:
-    """Squared distances of every row to its k nearest other rows. Raises `Invalid` for fewer than k + 1 rows."""
+def squared_radii(x: Features, k: int) -> SquaredRadii:
+    """Squared distances of every row to its k nearest other rows, in order; `Invalid` for fewer than k + 1 rows."""
     require(len(x) > k, "examples", len(x), f"at least {k + 1}")
     near = over_pairs(partial(_smallest, k=k + 1), x, x, "radii", (), (squared_norms(x),))
     return np.maximum(np.concatenate(near)[:, 1:], 0)  # the 0-th is the row itself
@@ -74,13 +78,13 @@ def nearest(x: Features, y: Features) -> tuple[Int[np.ndarray, " _"], Squared]:
     return indices, np.maximum(squared, 0)
 
 
-def nearest_ratio(train: Features, fake: Features, unseen: Features) -> float:
-    """Mean distance of the fakes to their nearest training example, over that of unseen real examples.
+def nearest_ratio(train: Features, fake: Features, held_out: Features) -> float:
+    """Mean distance of the fakes to their nearest training example, over that of held-out real examples.
 
     Near 1 the fakes are as new as real examples are; near 0 they are copies.
     """
-    fakes, others = (np.sqrt(nearest(x, train)[1]).mean() for x in (fake, unseen))
-    return float(fakes / others)
+    of_fakes, of_held_out = (np.sqrt(nearest(x, train)[1]).mean() for x in (fake, held_out))
+    return float(of_fakes / of_held_out)
 
 
 def squared_norms(x: Features) -> Squared:
@@ -93,17 +97,17 @@ def _squared(x: Float[Array, "m d"], y: Float[Array, "n d"], y_norms: Float[Arra
 
 
 @jax.jit
-def _meet(
+def _overlap(
     real: Float[Array, "m d"],
     fake: Float[Array, "n d"],
     rows: tuple[Float[Array, "m 2"]],
     columns: tuple[Float[Array, " n"], Float[Array, " n"]],
 ) -> tuple[Bool[Array, " n"], Int[Array, " m"], Bool[Array, " m"]]:
     """Which fakes lie in some ball of these real ones; how many in each of the others; which real lie in fakes'."""
-    (rims,), (norms, fake_rims) = rows, columns
+    (radii,), (norms, fake_radii) = rows, columns
     squared = _squared(real, fake, norms)
-    inside = (squared <= rims[:, :1]).any(0)
-    return inside, (squared <= rims[:, 1:]).sum(1), (squared <= fake_rims).any(1)
+    precise = (squared <= radii[:, :1]).any(0)
+    return precise, (squared <= radii[:, 1:]).sum(1), (squared <= fake_radii).any(1)
 
 
 @jax.jit

@@ -119,7 +119,7 @@ def seeds(count: int) -> tuple[int, ...]:
     return tuple(range(count))
 
 
-def spoken(stamp: Stamp) -> str:
+def describe_stamp(stamp: Stamp) -> str:
     """A stamp in one line, for captions."""
     known: Sequence[tuple[str, object]] = [
         (field.name, value)

@@ -1,4 +1,4 @@
-"""Real examples to measure against, and what extractors see in them, kept by content in the user's cache folder."""
+"""Real examples to measure against, and their features, kept by content in the user's cache folder."""
 
 import hashlib
 import os
@@ -33,7 +33,7 @@ class Reference:
     @cached_property
     def digest(self) -> str:
         """12 hexadecimal digits of the SHA-256 of the examples."""
-        return content(self.x)[:12]
+        return content_digest(self.x)[:12]
 
 
 def examples(dataset: Dataset, split: str, n: int | None = None) -> Reference:
@@ -51,8 +51,8 @@ def examples(dataset: Dataset, split: str, n: int | None = None) -> Reference:
     return Reference(split, *(np.concatenate(each)[order] for each in zip(*found, strict=True)))
 
 
-class Seen:
-    """What an extractor sees in a reference, computed when first needed."""
+class ReferenceFeatures:
+    """Features of real examples, computed when first needed."""
 
     def __init__(self, reference: Reference, extractor: Extractor, parallel: Parallel = ALL):
         self.reference, self.extractor, self.parallel = reference, extractor, parallel
@@ -70,8 +70,8 @@ def features(images: np.ndarray, extractor: Extractor, parallel: Parallel = ALL)
     """Features of real images, from the cache if the same extractor has seen the same images before."""
     if extractor.name == "pixels":
         return extract(extractor, images, parallel)
-    key = "-".join((extractor.name, extractor.digest, extractor.resize, extractor.grey, content(images)))
-    path = cache() / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
+    key = "-".join((extractor.name, extractor.digest, extractor.resize, extractor.grey, content_digest(images)))
+    path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
     found = _load(path)
     if found is None:
         found = extract(extractor, images, parallel)
@@ -79,12 +79,12 @@ def features(images: np.ndarray, extractor: Extractor, parallel: Parallel = ALL)
     return found
 
 
-def content(x: np.ndarray) -> str:
+def content_digest(x: np.ndarray) -> str:
     """The SHA-256 of an array's shape, type and bytes."""
     return hashlib.sha256(f"{x.shape} {x.dtype} ".encode() + np.ascontiguousarray(x).tobytes()).hexdigest()
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Where features are kept: `genlab/features` in $XDG_CACHE_HOME, or in ~/.cache; deleting it costs only time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genlab" / "features"
 

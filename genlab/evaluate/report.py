@@ -7,8 +7,8 @@ from pathlib import Path
 
 from genlab.config.plain import from_dict, read, to_dict
 from genlab.errors import Invalid
-from genlab.evaluate.protocol import differences, spoken
-from genlab.evaluate.run import Result
+from genlab.evaluate.evaluator import Result
+from genlab.evaluate.protocol import describe_stamp, differences
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Pngs, Wandb
 
@@ -31,8 +31,10 @@ def table(results: Sequence[Result]) -> str:
         found.append(result) if found else tables.append([result])
     parts = []
     for number, rows in enumerate(tables):
-        widest = max(rows, key=lambda r: len(spoken(r.stamp)))  # real examples have no seeds, no averaged weights
-        parts.append(spoken(widest.stamp))
+        widest = max(
+            rows, key=lambda r: len(describe_stamp(r.stamp))
+        )  # real examples have no seeds, no averaged weights
+        parts.append(describe_stamp(widest.stamp))
         other = next((t for t in tables[:number] if differences(t[0].stamp, rows[0].stamp)), None)
         if other:
             parts[-1] += f"\nnot to be compared with the above: {'; '.join(differences(other[0].stamp, rows[0].stamp))}"

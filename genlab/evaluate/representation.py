@@ -1,4 +1,4 @@
-"""What a model's features know of the labels: accuracies of nearest neighbours and of a linear probe."""
+"""How well a model's features predict the labels: accuracies of nearest neighbours and of a linear probe."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from genlab.errors import Invalid, require
-from genlab.evaluate.inference import Labels, of_examples
+from genlab.evaluate.inference import Labels, over_examples
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding
 from genlab.model import Model
@@ -19,27 +19,27 @@ OPPONENTS = ("discriminator", "critic")
 
 
 def features(model: Model, x: np.ndarray, labels: Labels = None) -> Float[np.ndarray, "n d"]:
-    """An encoder's latents, or what a discriminator's or critic's output layer sees.
+    """An encoder's latents, or the input of a discriminator's or critic's output layer.
 
     Raises:
-        Invalid: a model that has none of these, or a network that sees the label beside the example, so that its
-            features would know what they are to tell.
+        Invalid: a model that has none of these, or a network that takes the label beside the example, so that
+            its features would hold what they are to predict.
     """
-    look = _latents(model.game.method) if isinstance(model.game.method, Encoding) else _before_output(model)
-    return of_examples(model, x, look, "representation", labels)
+    represent = _latents(model.game.method) if isinstance(model.game.method, Encoding) else _before_output(model)
+    return over_examples(model, x, represent, "representation", labels)
 
 
 def _latents(method: Encoding) -> Callable:
-    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
+    def encode(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         _check_unlabelled(networks.get("encoder"))
         return method.encode(networks, x, labels)
 
-    return look
+    return encode
 
 
 def _check_unlabelled(network: Any) -> None:
     labelled = isinstance(network, ConditionalNetwork) and network.appended > 0
-    require(not labelled, "metrics", "representation", "possible of a network that is told the labels, leave it out")
+    require(not labelled, "metrics", "representation", "possible of a network that takes labels, leave it out")
 
 
 def _before_output(model: Model) -> Callable:
@@ -47,14 +47,14 @@ def _before_output(model: Model) -> Callable:
     if name is None:
         raise Invalid(f"metrics: representation; {type(model.game.method).__name__} has no features, leave it out")
 
-    def look(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
+    def before_output(networks: Networks, x: Array, keys: Keys, labels: Any) -> Array:
         network = networks[name]
         _check_unlabelled(network)
         if not isinstance(network, Network | ConditionalNetwork):
             raise Invalid("metrics: representation; the discriminator has no linear layer as its output, leave it out")
         return network.before_output(x, labels)
 
-    return look
+    return before_output
 
 
 def accuracies(

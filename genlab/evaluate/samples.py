@@ -14,21 +14,21 @@ from genlab.config.sections import Parallel
 from genlab.data import npz
 from genlab.data.feed import to_uint8
 from genlab.data.folder import SUFFIXES
-from genlab.data.images import CHANNELS, decode, levels, mode_of
+from genlab.data.images import CHANNELS, decode, mode_of, to_grey_levels
 from genlab.errors import Invalid, require
 from genlab.evaluate.devices import ALL, over_rows
 from genlab.evaluate.protocol import BatchNorm
 from genlab.kernels.random import example_keys
 from genlab.model import CHUNK
 from genlab.parts.types import Networks
-from genlab.train.spmd import present
+from genlab.train.spmd import evaluation_devices
 from genlab.train.state import Game, TrainState, select, stream
 
 BATCH = 100  # samples whose statistics batch norm takes, where it takes those of the batch
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalImages:
     """Images that another program made."""
 
     place: Path
@@ -55,7 +55,7 @@ class Sampler:
 
     def _networks(self, state: TrainState) -> Networks:
         if self.batch_norm == "average":
-            return self.game.samplers(state, ema=self.ema)
+            return self.game.sampling_networks(state, ema=self.ema)
         params, stats = (state.ema["params"], state.ema["stats"]) if self.ema else (state.params, state.stats)
         sampling = self.game.method.sampling
         return self.game.merge(select(params, sampling), select(stats, sampling), train=True)
@@ -71,7 +71,7 @@ class Sampler:
         Raises:
             Invalid: samples that are not finite.
         """
-        devices = len(present(parallel))
+        devices = len(evaluation_devices(parallel))
         together = BATCH if self.batch_norm == "batch" else CHUNK * devices
         devices = 1 if together % devices else devices
         index = np.arange(-(-n // together) * together)  # whole batches, since batch norm may look at them
@@ -90,7 +90,7 @@ def truncate(x: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
 QUANTISED: dict[str, Callable] = {"round": to_uint8, "truncate": truncate}
 
 
-def read_npz(path: Path) -> Foreign:
+def read_npz(path: Path) -> ExternalImages:
     """The images of an .npz file, uint8 (n, h, w) or (n, h, w, 1 or 3), or bool: its only ones, or PATH#NAME's.
 
     Bool, and uint8 of which all are 0 and 1, is black and white, as in data sets.
@@ -98,14 +98,14 @@ def read_npz(path: Path) -> Foreign:
     Raises:
         Invalid: it is absent, cannot be read, or holds no such images, or several arrays of them.
     """
-    file, name = npz.named(path)
+    file, name = npz.split_name(path)
     if not file.is_file():
         raise Invalid(f"npz: {file}; must be an existing .npz file")
     arrays = npz.read(file, "npz")
-    return Foreign(path, npz.pixels(arrays[npz.choose(arrays, name, file, "npz")], file, "npz"))
+    return ExternalImages(path, npz.as_images(arrays[npz.choose_images(arrays, name, file, "npz")], file, "npz"))
 
 
-def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
+def read_folder(path: Path, shape: tuple[int, ...]) -> ExternalImages:
     """The image files of a folder and the folders in it, in the order of their names; all as large as the first.
 
     Grey and colour are read as they are, and must be what the real images of `shape` are. Where no image has a value
@@ -131,4 +131,4 @@ def read_folder(path: Path, shape: tuple[int, ...]) -> Foreign:
         if images[-1].shape != images[0].shape:
             sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (images[0], images[-1]))
             raise Invalid(f"folder: {file} makes sizes {sizes}; images of one size are needed")
-    return Foreign(path, levels(np.stack(images)))
+    return ExternalImages(path, to_grey_levels(np.stack(images)))

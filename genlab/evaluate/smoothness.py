@@ -1,4 +1,4 @@
-"""Perceptual path length: how much what is seen of samples changes on the way from one to another."""
+"""Perceptual path length: how much the features of samples change on the way from one to another."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
@@ -11,7 +11,7 @@ from genlab.latent.smoothness import speeds
 from genlab.model import Model
 from genlab.train.state import stream
 
-SIZE = 32  # ways to a device at a time
+CHUNK = 32  # ways to a device at a time
 
 
 def path_length(model: Model, extractor: Extractor | None, n: int) -> dict[str, float]:
@@ -23,16 +23,16 @@ def path_length(model: Model, extractor: Extractor | None, n: int) -> dict[str, 
 
     def speed(constants: PyTree, index: Int[Array, " b"]) -> Float[Array, " b"]:
         state, weights, key = constants
-        networks, keys = model.game.samplers(state, ema=model.ema), example_keys(key, index)
+        networks, keys = model.game.sampling_networks(state, ema=model.ema), example_keys(key, index)
         labels = method.draw_labels(keys)
 
-        def see(z: Float[Array, "b latent"]) -> Float[Array, "b features"]:
+        def features(z: Float[Array, "b latent"]) -> Float[Array, "b features"]:
             x = method.decode(networks, z, labels)
             return x if extractor is None else extractor.apply(weights, (x + 1) * 127.5)[0]
 
         a, b = (method.draw_latents(networks, fold(keys, i)) for i in (1, 2))
-        return speeds(see, a, b, fold(keys, 3), slerp if model.gaussian else lerp)
+        return speeds(features, a, b, fold(keys, 3), slerp if model.gaussian else lerp)
 
     constants = (model.state, () if extractor is None else extractor.weights, stream(0, "smoothness"))
-    found = over_rows(speed, constants, np.arange(n), SIZE, "path length", model.config.parallel)
+    found = over_rows(speed, constants, np.arange(n), CHUNK, "path length", model.config.parallel)
     return {"path_length": float(found.mean())}

@@ -8,18 +8,18 @@ from genlab.config.sections import Config
 from genlab.data.config import Data
 from genlab.data.toys import DEVIATION
 from genlab.errors import require
+from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row, spread
 from genlab.evaluate.modes import GOOD
-from genlab.evaluate.run import Result
 from genlab.kernels.penalty import Penalty
 from genlab.nn.network import Net
 from genlab.parts.optimizer import Optimizer
 
 TOYS = {kind: Data(f"points:{kind}", batch_size=256) for kind in DEVIATION}
-Measured = tuple[Result | None, list[Row]]  # real held-out points, and the presets
+Evaluated = tuple[Result | None, list[Row]]  # real held-out points, and the presets
 
 
-def toy(config: Config, width: int = 128) -> Config:
+def toy_config(config: Config, width: int = 128) -> Config:
     """A preset made for images, for points, as the official WGAN-GP toy code goes from the one to the other.
 
     Networks become three layers of ReLU units without dropout (no point is seen twice), the latents two, and WGAN-GP's
@@ -46,17 +46,17 @@ def toy(config: Config, width: int = 128) -> Config:
     return dataclasses.replace(config, method=dataclasses.replace(method, **changes))
 
 
-def markdown(found: Mapping[str, Measured], steps: int) -> str:
+def markdown(found: Mapping[str, Evaluated], steps: int) -> str:
     """A row for each preset, two columns for each toy set; means (and standard deviations) over the seeds."""
-    floors = [floor for floor, _ in found.values() if floor]
+    reals = [real for real, _ in found.values() if real]
     rows = [rows for _, rows in found.values()]
     lines = [["preset", *(f"{kind}: {name}" for kind in found for name in ("modes", "good"))]]
     lines.append(["---"] * len(lines[0]))
-    lines.append(["real points", *(cell for floor in floors for cell in _cells((floor,)))])
+    lines.append(["real points", *(cell for real in reals for cell in _cells((real,)))])
     for same in zip(*rows, strict=True):  # the same preset in every set
         lines.append([f"`{same[0].preset}`", *(cell for row in same for cell in _cells(row.results))])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    seeds, drawn = len(rows[0][0].results), floors[0].stamp.n_generated
+    seeds, drawn = len(rows[0][0].results), reals[0].stamp.n_generated
     trained = "one seed" if seeds == 1 else f"{seeds} seeds"
     caption = f"{steps:,} iterations, {trained} of training, {drawn:,} samples; good: within {GOOD:g} standard"
     return f"{caption} deviations of a mode:\n\n{body}"

@@ -65,7 +65,7 @@ def base_rates(energy: Energy, v: Visible) -> Float[Array, " v"]:
 def log_mean(log_weights: Float[Array, " runs"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """log of the mean of exp(log_weights), and its standard error, in nats, by the delta method.
 
-    The error is told by the runs themselves: runs that all miss a mode do not know it.
+    The error is estimated from the runs themselves: runs that all miss a mode do not know it.
     """
     n = len(log_weights)
     top = log_weights.max()

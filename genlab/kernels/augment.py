@@ -32,11 +32,14 @@ def augment(x: Images, keys: Keys, kinds: tuple[Kind, ...], outside: Outside = "
                 x = contrast(saturation(brightness(x, u[:, 0] - 0.5), 2 * u[:, 1]), u[:, 2] + 0.5)
             case "translation":
                 down, right = _share(height, SHIFT), _share(width, SHIFT)
-                by = jnp.stack([whole(u[:, 0], -down, down), whole(u[:, 1], -right, right)], 1)
+                by = jnp.stack([uniform_integers(u[:, 0], -down, down), uniform_integers(u[:, 1], -right, right)], 1)
                 x = shift(x, by, max(down, right), outside)
             case "cutout":
                 size = _share(height, HOLE), _share(width, HOLE)
-                centre = [whole(u[:, 0], 0, height - size[0] % 2), whole(u[:, 1], 0, width - size[1] % 2)]
+                centre = [
+                    uniform_integers(u[:, 0], 0, height - size[0] % 2),
+                    uniform_integers(u[:, 1], 0, width - size[1] % 2),
+                ]
                 x = cutout(x, jnp.stack(centre, 1), size)
             case "flip":
                 x = mirror(x, u[:, 0] < 0.5)
@@ -45,24 +48,24 @@ def augment(x: Images, keys: Keys, kinds: tuple[Kind, ...], outside: Outside = "
 
 def crop(x: Images, keys: Keys, most: int) -> Images:
     """Each image moved by up to `most` pixels either way, what comes in mirrored at the edge."""
-    return shift(x, whole(uniform(keys, (2,)), -most, most), most, "reflect")
+    return shift(x, uniform_integers(uniform(keys, (2,)), -most, most), most, "reflect")
 
 
 def brightness(x: Images, by: PerImage) -> Images:
     """`by` is added to every number."""
-    return x + _each(by)
+    return x + _per_image(by)
 
 
 def saturation(x: Images, factor: PerImage) -> Images:
     """`factor` times every pixel's distance from its grey, the mean of its channels."""
     grey = x.mean(3, keepdims=True)
-    return grey + _each(factor) * (x - grey)
+    return grey + _per_image(factor) * (x - grey)
 
 
 def contrast(x: Images, factor: PerImage) -> Images:
     """`factor` times every number's distance from the mean of its image."""
     mean = x.mean((1, 2, 3), keepdims=True)
-    return mean + _each(factor) * (x - mean)
+    return mean + _per_image(factor) * (x - mean)
 
 
 def shift(x: Images, by: Pixels, most: int, outside: Outside) -> Images:
@@ -88,10 +91,10 @@ def cutout(x: Images, centre: Pixels, size: tuple[int, int]) -> Images:
 
 def mirror(x: Images, chosen: Bool[Array, " batch"]) -> Images:
     """Left and right exchanged in the chosen images."""
-    return jnp.where(_each(chosen), x[:, :, ::-1], x)
+    return jnp.where(_per_image(chosen), x[:, :, ::-1], x)
 
 
-def whole(u: Float[Array, "batch *n"], least: int, most: int) -> Int[Array, "batch *n"]:
+def uniform_integers(u: Float[Array, "batch *n"], least: int, most: int) -> Int[Array, "batch *n"]:
     """Draws from U[0, 1) to whole numbers from `least` to `most`, all equally likely."""
     return least + (u * (most - least + 1)).astype(jnp.int32)
 
@@ -101,5 +104,5 @@ def _share(side: int, share: float) -> int:
     return int(side * share + 0.5)
 
 
-def _each(values: Shaped[Array, " batch"]) -> Shaped[Array, "batch 1 1 1"]:
+def _per_image(values: Shaped[Array, " batch"]) -> Shaped[Array, "batch 1 1 1"]:
     return values[:, None, None, None]

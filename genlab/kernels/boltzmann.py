@@ -45,8 +45,8 @@ def visible_input(energy: Energy, h: Hidden) -> Visible:
 
 def visible_mean(energy: Energy, h: Hidden) -> Visible:
     """E[v | h]."""
-    given = visible_input(energy, h)
-    return jax.nn.sigmoid(given) if energy.scale is None else given
+    field = visible_input(energy, h)
+    return jax.nn.sigmoid(field) if energy.scale is None else field
 
 
 def visible_energy(energy: Energy, v: Visible) -> Float[Array, " b"]:
@@ -68,8 +68,8 @@ def draw_hidden(energy: Energy, v: Visible, keys: Keys) -> Hidden:
 
 def draw_visible(energy: Energy, h: Hidden, keys: Keys) -> Visible:
     """One v ~ p(v | h) per key."""
-    given = visible_input(energy, h)
-    return bits(keys, given) if energy.scale is None else given + energy.scale * normal(keys, given.shape[1:])
+    inputs = visible_input(energy, h)
+    return bits(keys, inputs) if energy.scale is None else inputs + energy.scale * normal(keys, inputs.shape[1:])
 
 
 def gibbs(energy: Energy, v: Visible, keys: Keys, steps: int) -> Visible:

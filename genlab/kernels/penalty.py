@@ -66,7 +66,7 @@ def gradient_norm(gradient: Points, order: float = 2.0) -> Float[Array, " batch"
 
     It is exact wherever it is positive and has derivative 0 at zero: the root is guarded, no epsilon bends it.
     """
-    size = jnp.abs(gradient.astype(_wide(gradient))).reshape(gradient.shape[0], -1)
+    size = jnp.abs(gradient.astype(_at_least_float32(gradient))).reshape(gradient.shape[0], -1)
     if order == math.inf:
         return jnp.max(size, axis=1)
     total = jnp.sum(jnp.square(size) if order == 2 else size**order, axis=1)
@@ -82,7 +82,7 @@ def value_and_slope(
     The gradient of the SUM of the scores holds every example's own gradient as long as the critic does not couple
     examples (see `coupled`). The points enter in float32 or better, whatever the critic computes in.
     """
-    score, transpose = jax.vjp(critic, x.astype(_wide(x)))
+    score, transpose = jax.vjp(critic, x.astype(_at_least_float32(x)))
     (gradient,) = transpose(jnp.ones_like(score))
     return score, gradient_norm(gradient, order)
 
@@ -108,12 +108,12 @@ def points(
     """
     if real.shape != fake.shape:
         raise Invalid(f"penalty: real examples {real.shape} and fake examples {fake.shape}; their shapes must be equal")
-    real, fake = real.astype(_wide(real)), fake.astype(_wide(fake))
+    real, fake = real.astype(_at_least_float32(real)), fake.astype(_at_least_float32(fake))
     noise = 0.5 * _deviation(real, axis) if spec.where == "dragan_uniform" else spec.noise
-    at, drawn = _shared(real, spec), _shared(keys, spec)
+    at, drawn = _take_share(real, spec), _take_share(keys, spec)
     match spec.where:
         case "interpolated":
-            return interpolate(at, _shared(fake, spec), drawn)
+            return interpolate(at, _take_share(fake, spec), drawn)
         case "dragan":  # Kodali et al. 2017, Algorithm 1: x + delta, delta from N(0, c I)
             return at + noise * normal(drawn, at.shape[1:]).astype(at.dtype)
         case "dragan_uniform":  # their code: x + alpha (x_p - x), x_p = x + std(x) U / 2, one alpha per example
@@ -129,14 +129,14 @@ def origins(
     `real` and `fake` hold what belongs to the examples of either kind: themselves, labels, keys. Points between real
     and fake examples, or beside real ones, are the real ones'.
     """
-    real, fake = _shared(real, spec), _shared(fake, spec)
+    real, fake = _take_share(real, spec), _take_share(fake, spec)
     match spec.where:
         case "fake":
             return fake
         case "both":
             return jnp.concatenate([real, fake])
         case "mixed":
-            coin = uniform(_shared(keys, spec)) < 0.5
+            coin = uniform(_take_share(keys, spec)) < 0.5
             return jnp.where(coin.reshape(-1, *(1,) * (real.ndim - 1)), real, fake)
     return real
 
@@ -168,7 +168,7 @@ def gradient_penalty(
     constants only if the caller makes them so.
     """
     kinds = 2 if spec.where == "both" else 1
-    count = kinds * len(_spread(real.shape[0], spec.share))
+    count = kinds * len(_share_rows(real.shape[0], spec.share))
 
     def penalised(factor: int) -> tuple[jax.Array, jax.Array]:
         slope = slopes(critic, points(real, fake, keys, spec, axis), spec.norm)
@@ -176,7 +176,7 @@ def gradient_penalty(
 
     if step is None or spec.interval == 1:
         return penalised(1)
-    nothing = (jnp.zeros(count, _wide(real)),) * 2
+    nothing = (jnp.zeros(count, _at_least_float32(real)),) * 2
     return jax.lax.cond(step % spec.interval == 0, lambda: penalised(spec.interval), lambda: nothing)
 
 
@@ -207,7 +207,7 @@ def contractive(
     Without keys it is exact, at one backward pass per latent; with keys it is Hutchinson's unbiased estimate from one
     random sign per latent, `E |v J|^2 = |J|^2`. The encoder must not couple examples.
     """
-    latent, transpose = jax.vjp(encoder, x.astype(_wide(x)))
+    latent, transpose = jax.vjp(encoder, x.astype(_at_least_float32(x)))
     if keys is None:
         axes = jnp.eye(latent.shape[1], dtype=latent.dtype)[:, None]
         probes = jnp.broadcast_to(axes, (latent.shape[1], *latent.shape))
@@ -222,7 +222,7 @@ def clip_weights(params, limit: float = 0.01):
     return jax.tree.map(lambda p: jnp.clip(p, -limit, limit), params)
 
 
-def _wide(x: Array) -> np.dtype:
+def _at_least_float32(x: Array) -> np.dtype:
     return jnp.promote_types(x.dtype, jnp.float32)
 
 
@@ -230,8 +230,8 @@ def _per_example(values: Float[Array, " batch"], x: Points) -> Float[Array, "bat
     return values.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
 
 
-def _shared(values: Shaped[Array, "batch ..."], spec: Penalty) -> Shaped[Array, "chosen ..."]:
-    return values[_spread(len(values), spec.share)] if spec.share < 1 else values
+def _take_share(values: Shaped[Array, "batch ..."], spec: Penalty) -> Shaped[Array, "chosen ..."]:
+    return values[_share_rows(len(values), spec.share)] if spec.share < 1 else values
 
 
 def _deviation(x: Points, axis: str | None) -> Float[Array, ""]:
@@ -243,7 +243,7 @@ def _deviation(x: Points, axis: str | None) -> Float[Array, ""]:
     return jnp.sqrt(mean(jnp.square(x - mean(x))))
 
 
-def _spread(batch: int, share: float) -> np.ndarray:
+def _share_rows(batch: int, share: float) -> np.ndarray:
     """Indices of the share, evenly spread, so that a batch cut into equal parts for more devices keeps its choice."""
     count = max(1, round(batch * share))
     return np.arange(count) * batch // count

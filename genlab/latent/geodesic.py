@@ -11,7 +11,7 @@ from genlab.latent.paths import Point, Points, lerp
 
 Decode = Callable[[Float[Array, "b latent"]], Float[Array, "b *shape"]]
 
-FLAT = 1e-5  # slope of the energy, in units of the straight line's, below which a curve is at rest in float32
+TOLERANCE = 1e-5  # slope of the energy, in units of the straight line's, below which a curve is at rest in float32
 
 
 def metric(decode: Decode, z: Point) -> Float[Array, "latent latent"]:
@@ -20,14 +20,14 @@ def metric(decode: Decode, z: Point) -> Float[Array, "latent latent"]:
     return jacobian.T @ jacobian
 
 
-def steps_of(decode: Decode, curve: Points) -> Float[Array, " pieces"]:
+def step_lengths(decode: Decode, curve: Points) -> Float[Array, " pieces"]:
     """How far the decoded curve moves from one point to the next, in data."""
     return jnp.sqrt(_squared(decode, curve))
 
 
 def length(decode: Decode, curve: Points) -> Float[Array, ""]:
     """Of the decoded curve, by its chords."""
-    return steps_of(decode, curve).sum()
+    return step_lengths(decode, curve).sum()
 
 
 def energy(decode: Decode, curve: Points) -> Float[Array, ""]:
@@ -48,28 +48,28 @@ def geodesic(decode: Decode, a: Point, b: Point, steps: int, iterations: int = 2
     if steps < 3:
         return line
 
-    def whole(inner: Float[Array, "inner latent"]) -> Points:
+    def with_ends(inner: Float[Array, "inner latent"]) -> Points:
         return jnp.concatenate([a[None], inner, b[None]])
 
     def loss(inner: Float[Array, "inner latent"]) -> Float[Array, ""]:
-        return energy(decode, whole(inner)) / scale
+        return energy(decode, with_ends(inner)) / scale
 
     scale = jnp.maximum(energy(decode, line), jnp.finfo(line.dtype).tiny)  # of order 1, whatever the data's units
     optimizer = optax.lbfgs()
-    value_and_slope = optax.value_and_grad_from_state(loss)
+    value_and_gradient = optax.value_and_grad_from_state(loss)
 
     def step(carry: tuple) -> tuple:
         i, inner, state, _ = carry
-        value, slope = value_and_slope(inner, state=state)
-        moves, state = optimizer.update(slope, state, inner, value=value, grad=slope, value_fn=loss)
-        return i + 1, optax.apply_updates(inner, moves), state, jnp.linalg.norm(slope)
+        value, gradient = value_and_gradient(inner, state=state)
+        updates, state = optimizer.update(gradient, state, inner, value=value, grad=gradient, value_fn=loss)
+        return i + 1, optax.apply_updates(inner, updates), state, jnp.linalg.norm(gradient)
 
-    def moving(carry: tuple) -> Array:
-        return (carry[0] < iterations) & (carry[3] > FLAT)
+    def unfinished(carry: tuple) -> Array:
+        return (carry[0] < iterations) & (carry[3] > TOLERANCE)
 
     inner = line[1:-1]
     first = jnp.linalg.norm(jax.grad(loss)(inner))
-    return whole(jax.lax.while_loop(moving, step, (0, inner, optimizer.init(inner), first))[1])
+    return with_ends(jax.lax.while_loop(unfinished, step, (0, inner, optimizer.init(inner), first))[1])
 
 
 def _squared(decode: Decode, curve: Points) -> Float[Array, " pieces"]:

@@ -11,7 +11,7 @@ Points = Float[Array, "steps latent"]
 Times = Float[Array, " steps"]
 Curve = Callable[[Point, Point, Times], Points]  # from a at 0 to b at 1
 
-PARTS = 128  # straight pieces by which the length of a curve between two points is measured
+PIECES = 128  # straight pieces by which the length of a curve between two points is measured
 OPPOSITE = 1e-6  # length of the sum of two unit vectors below which float32 knows no plane through them
 
 
@@ -34,7 +34,10 @@ def slerp(a: Point, b: Point, t: Times) -> Points:
     angle = 2 * jnp.arctan2(difference, total)
     along = jnp.where(total > OPPOSITE, along, jnp.zeros_like(a).at[jnp.argmin(abs(across))].set(1.0))
     narrow = difference < total  # the shorter of the two is nearly noise where ends are parallel or opposite
-    along, across = jnp.where(narrow, along, _beside(along, across)), jnp.where(narrow, _beside(across, along), across)
+    along, across = (
+        jnp.where(narrow, along, _orthogonal(along, across)),
+        jnp.where(narrow, _orthogonal(across, along), across),
+    )
     turn = (t - 0.5) * angle
     direction = jnp.cos(turn)[:, None] * along + jnp.sin(turn)[:, None] * across
     arc = ((1 - t) * a_norm + t * b_norm)[:, None] * direction
@@ -47,13 +50,13 @@ def path(points: Float[Array, "keys latent"], steps: int, curve: Curve = slerp) 
     Distances are measured along the curves, in the latent space; the points between the ends are passed, and met
     where a step falls on them.
     """
-    fine = jnp.linspace(0.0, 1.0, PARTS + 1)
-    dense = jax.vmap(curve, (0, 0, None))(points[:-1], points[1:], fine)
-    lengths = jnp.linalg.norm(jnp.diff(dense, axis=1), axis=2).ravel()
-    reached = jnp.concatenate([jnp.zeros(1), jnp.cumsum(lengths)])
-    where = jnp.interp(jnp.linspace(0.0, 1.0, steps) * reached[-1], reached, jnp.arange(len(reached)) / PARTS)
-    leg = jnp.clip(where.astype(jnp.int32), 0, len(points) - 2)
-    found = jax.vmap(lambda a, b, t: curve(a, b, t[None])[0])(points[leg], points[leg + 1], where - leg)
+    times = jnp.linspace(0.0, 1.0, PIECES + 1)
+    curves = jax.vmap(curve, (0, 0, None))(points[:-1], points[1:], times)
+    lengths = jnp.linalg.norm(jnp.diff(curves, axis=1), axis=2).ravel()
+    distances = jnp.concatenate([jnp.zeros(1), jnp.cumsum(lengths)])
+    where = jnp.interp(jnp.linspace(0.0, 1.0, steps) * distances[-1], distances, jnp.arange(len(distances)) / PIECES)
+    segment = jnp.clip(where.astype(jnp.int32), 0, len(points) - 2)
+    found = jax.vmap(lambda a, b, t: curve(a, b, t[None])[0])(points[segment], points[segment + 1], where - segment)
     return found.at[0].set(points[0]).at[-1].set(points[-1])
 
 
@@ -72,7 +75,7 @@ def _polar(x: Point) -> tuple[Point, Float[Array, ""]]:
     return x / jnp.where(norm > 0, norm, 1.0), norm
 
 
-def _beside(x: Point, unit: Point) -> Point:
+def _orthogonal(x: Point, unit: Point) -> Point:
     """The direction of what is in x beside a unit vector."""
     return _polar(x - (x @ unit) * unit)[0]
 

@@ -40,13 +40,14 @@ def project(
     the end is at rest. An image's latent follows from the image and its key, whatever it is projected with.
     `features` adds the error of features, as a classifier's or an Inception network's, to that of pixels.
     """
-    wanted, b = _seen(x, features), len(x)
+    targets, b = _compared(x, features), len(x)
     start = jnp.concatenate([normal(fold(keys, i), (latent,)) for i in range(restarts)])
 
     def errors(z: Float[Array, "all latent"]) -> Float[Array, " all"]:
-        seen = _seen(decode(z), features)
+        found = _compared(decode(z), features)
         parts = (
-            jnp.square(part - jnp.tile(goal, (restarts, 1))).mean(1) for part, goal in zip(seen, wanted, strict=True)
+            jnp.square(part - jnp.tile(target, (restarts, 1))).mean(1)
+            for part, target in zip(found, targets, strict=True)
         )
         return sum(parts, jnp.zeros(len(z)))
 
@@ -54,8 +55,8 @@ def project(
 
     def step(carry: tuple, _: None) -> tuple[tuple, None]:
         z, state = carry
-        moves, state = optimizer.update(jax.grad(lambda z: errors(z).sum())(z), state)
-        return (optax.apply_updates(z, moves), state), None
+        updates, state = optimizer.update(jax.grad(lambda z: errors(z).sum())(z), state)
+        return (optax.apply_updates(z, updates), state), None
 
     (z, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), None, iterations)
     error = errors(z).reshape(restarts, b)
@@ -63,6 +64,6 @@ def project(
     return Projection(z.reshape(restarts, b, latent)[best, jnp.arange(b)], error.min(0))
 
 
-def _seen(x: Data, features: Features | None) -> tuple[Float[Array, "b _"], ...]:
+def _compared(x: Data, features: Features | None) -> tuple[Float[Array, "b _"], ...]:
     pixels = x.reshape(len(x), -1)
     return (pixels,) if features is None else (pixels, features(x))

@@ -13,18 +13,19 @@ Latents = Float[Array, "b latent"]
 
 
 def speeds(
-    see: Callable[[Latents], Float[Array, "b features"]], a: Latents, b: Latents, keys: Keys, curve: Curve = slerp
+    features: Callable[[Latents], Float[Array, "b features"]], a: Latents, b: Latents, keys: Keys, curve: Curve = slerp
 ) -> Float[Array, " b"]:
-    """Squared speed of what is seen on the way from each a to its b, at a time drawn from U[0, 1] with its key.
+    """Squared speed of features on the way from each a to its b, at a time drawn from U[0, 1] with its key.
 
-    `see`: latents to features of what they decode to, each by itself. The mean of these is the perceptual path length
-    of Karras et al. (2019), "A style-based generator"; there with the features of LPIPS and steps of 1e-4, here with
-    any features and the limit of small steps, the derivative itself.
+    `features`: latents to features of what they decode to, each by itself. The mean of these speeds is the perceptual
+    path length of Karras et al. (2019), "A style-based generator"; there with the features of LPIPS and steps of 1e-4,
+    here with any features and the limit of small steps, the derivative itself.
     """
 
-    def at(t: Float[Array, " b"]) -> Float[Array, "b features"]:
-        return see(jax.vmap(lambda a, b, t: curve(a, b, t[None])[0])(a, b, t))
+    def features_at(t: Float[Array, " b"]) -> Float[Array, "b features"]:
+        return features(jax.vmap(lambda a, b, t: curve(a, b, t[None])[0])(a, b, t))
 
     t = uniform(keys)
-    velocity = jax.jvp(at, (t,), (jnp.ones_like(t),))[1]  # one pass for all: no example depends on another's time
+    # one pass for all: no example depends on another's time
+    velocity = jax.jvp(features_at, (t,), (jnp.ones_like(t),))[1]
     return jnp.square(velocity).sum(1)

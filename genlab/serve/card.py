@@ -10,7 +10,7 @@ import jax
 
 from genlab.cli import describe
 from genlab.errors import Invalid
-from genlab.evaluate.protocol import Stamp, spoken
+from genlab.evaluate.protocol import Stamp, describe_stamp
 from genlab.model import Model
 from genlab.track.folder import RunFolder
 
@@ -59,12 +59,12 @@ With `jax`, `flatbuffers` and `safetensors`, in this folder; genlab is not neede
 {RELOAD.format(arguments=arguments, digest=digest)}```
 
 `x` is {what}, (64, {", ".join(map(str, model.shape))}){"; `((x + 1) * 127.5).round()` are pixels" if images else ""}.
-Sample i depends on the seed and i alone. {_others(model, labels)} All run on CPUs, NVIDIA GPUs
+Sample i depends on the seed and i alone. {_other_programs(model, labels)} All run on CPUs, NVIDIA GPUs
 and TPUs, on any number of examples, inside `jax.jit` too.
 
 ## Until when
 
-{_lasting(model, step, day)}
+{_compatibility(model, step, day)}
 ## Scores
 
 {_scores(folder.path / "evaluation.jsonl", step, model.ema)}
@@ -76,7 +76,7 @@ and TPUs, on any number of examples, inside `jax.jit` too.
 """
 
 
-def _lasting(model: Model, step: int, day: date) -> str:
+def _compatibility(model: Model, step: int, day: date) -> str:
     """How long JAX promises to run the programs, and how to make them anew (docs.jax.dev, `jax.export`)."""
     flag = "" if model.ema else " --no-ema"
     return f"""\
@@ -97,7 +97,7 @@ def half_a_year_after(day: date) -> date:
     return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
-def _others(model: Model, labels: str) -> str:
+def _other_programs(model: Model, labels: str) -> str:
     """What there is beside the samples."""
     decode = (
         f"`decode.stablehlo` is called with `weights, z{labels}`, z being float32 (any number, {model.method.latent})"
@@ -119,8 +119,8 @@ def _scores(path: Path, step: int, ema: bool) -> str:
     lines = path.read_text().splitlines() if path.is_file() else []
     try:
         rows = [json.loads(line) for line in lines]
-        mine = [row for row in rows if row.get("step") == step and row["stamp"].get("ema", ema) == ema]
-        parts = [f"{_stamp(row['stamp'])}:\n\n{_table(row['scores'], row.get('spread', {}))}" for row in mine]
+        evaluated = [row for row in rows if row.get("step") == step and row["stamp"].get("ema", ema) == ema]
+        parts = [f"{_stamp(row['stamp'])}:\n\n{_table(row['scores'], row.get('spread', {}))}" for row in evaluated]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid(f"run-dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
     return "\n".join(dict.fromkeys(parts)) or "These weights have not been evaluated.\n"
@@ -128,7 +128,7 @@ def _scores(path: Path, step: int, ema: bool) -> str:
 
 def _stamp(written: dict[str, Any]) -> str:
     stamp: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in written.items()}
-    return spoken(Stamp(**stamp))
+    return describe_stamp(Stamp(**stamp))
 
 
 def _table(scores: dict[str, int | float], spread: dict[str, int | float]) -> str:

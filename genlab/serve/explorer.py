@@ -43,7 +43,7 @@ class Map:
     """The examples, or the decoded samples."""
 
 
-def survey(model: Model) -> Map:
+def make_map(model: Model) -> Map:
     """The map of a model: of held-out examples where it encodes and its data are in reach, else of its own samples."""
     try:
         dataset = load_data(model.config.data)
@@ -60,7 +60,8 @@ def _encoded(model: Model, dataset: Dataset) -> Map:
     pca = PCA(min(DIRECTIONS, *z.shape), random_state=0).fit(z)
     steps = pca.components_ * np.sqrt(pca.explained_variance_)[:, None]
     about = f"{len(z):,} encoded images of the {name} split" if real.ndim == 4 else f"{len(z):,} encoded points"
-    return Map(f"{about}; {_spoken(pca)} of the latents", z, _plane(pca, z), steps, _known(labels, dataset), real, real)
+    about += f"; {_describe_components(pca)} of the latents"
+    return Map(about, z, _plane(pca, z), steps, _labels_if_any(labels, dataset), real, real)
 
 
 def _sampled(model: Model, dataset: Dataset | None) -> Map:
@@ -77,13 +78,13 @@ def _sampled(model: Model, dataset: Dataset | None) -> Map:
     components = pca.transform(flat) / np.sqrt(pca.explained_variance_)
     steps = np.linalg.lstsq(components, z - z.mean(0), rcond=None)[0]
     steps *= z.std() / np.sqrt(np.mean(steps**2, axis=1, keepdims=True) * z.shape[1])
-    about = f"{POINTS:,} samples; {_spoken(pca)} of their {'pixels' if x.ndim == 4 else 'coordinates'}"
+    about = f"{POINTS:,} samples; {_describe_components(pca)} of their {'pixels' if x.ndim == 4 else 'coordinates'}"
     if model.conditional:
         return Map(about, z, _plane(pca, flat), steps, classes, None, x)
     if dataset is None or not dataset.classes:
         return Map(about, z, _plane(pca, flat), steps, np.full(POINTS, -1), None, x)
-    near, labels = _read(dataset.train, NEIGHBOURS)
-    nearest = KNeighborsClassifier(1).fit(near.reshape(len(near), -1), labels).predict(flat)
+    neighbours, labels = _read(dataset.train, NEIGHBOURS)
+    nearest = KNeighborsClassifier(1).fit(neighbours.reshape(len(neighbours), -1), labels).predict(flat)
     about += "; colour is the class of the nearest training example"
     return Map(about, z, _plane(pca, flat), steps, nearest, None, x)
 
@@ -94,7 +95,7 @@ def _read(split: Split, limit: int) -> tuple[Float[np.ndarray, "n *shape"], Int[
     return (x.astype(np.float32) / 127.5 - 1 if x.ndim == 4 else x), labels
 
 
-def _known(labels: Int[np.ndarray, " n"], dataset: Dataset) -> Int[np.ndarray, " n"]:
+def _labels_if_any(labels: Int[np.ndarray, " n"], dataset: Dataset) -> Int[np.ndarray, " n"]:
     return labels if dataset.classes else np.full_like(labels, -1)
 
 
@@ -104,7 +105,7 @@ def _plane(pca: PCA, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 2"]:
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
 
 
-def _spoken(pca: PCA) -> str:
+def _describe_components(pca: PCA) -> str:
     shares = pca.explained_variance_ratio_[:2]
     return f"the first {len(shares)} principal components ({shares.sum():.0%} of the variance)"
 
@@ -127,8 +128,8 @@ class Explorer:
             Invalid: there is no such point, direction or class.
         """
         require(len(along) <= len(self.map.directions), "along", along, "as many numbers as there are directions")
-        near = all(-FARTHEST <= step <= FARTHEST for step in along)  # so NaN is not
-        require(near, "along", along, f"numbers from -{FARTHEST} to {FARTHEST}")
+        allowed = all(-FARTHEST <= step <= FARTHEST for step in along)  # so NaN is not
+        require(allowed, "along", along, f"numbers from -{FARTHEST} to {FARTHEST}")
         z = self.map.latents[self._checked(point)] + np.asarray(along) @ self.map.directions[: len(along)]
         return self._picture(self.model.decode(z[None], self._labels([point], label)))
 

@@ -7,7 +7,7 @@ import sys
 from genlab.track.folder import RunFolder
 from genlab.track.rows import rows
 
-DRAWN = 400  # values of a curve, at most
+MAX_VALUES = 400  # values of a curve, at most
 
 Curve = list[tuple[int, int | float]]
 Curves = dict[str, Curve]
@@ -21,12 +21,12 @@ def curves(folder: RunFolder) -> Curves:
             # neither infinite nor NaN, nor an integer that is no float
             if name != "step" and isinstance(value, int | float) and abs(value) <= sys.float_info.max:
                 found.setdefault(name, []).append((row["step"], value))
-    return {name: _thinned(values) for name, values in sorted(found.items())}
+    return {name: _thin(values) for name, values in sorted(found.items())}
 
 
-def _thinned(values: Curve) -> Curve:
+def _thin(values: Curve) -> Curve:
     """Every k-th value, counted from the last."""
-    return values[:: -max(1, math.ceil(len(values) / DRAWN))][::-1]
+    return values[:: -max(1, math.ceil(len(values) / MAX_VALUES))][::-1]
 
 
 def pictures(folder: RunFolder) -> dict[str, list[tuple[int, str]]]:

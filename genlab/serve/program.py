@@ -40,39 +40,39 @@ def programs(model: Model) -> dict[str, bytes]:
         def draw(networks: Networks, index: Array, *labels: Array) -> Array:
             return method.sample(networks, example_keys(stream(seed, "sample"), index), *labels)
 
-        return _alone(draw, _networks(model, weights), rows)
+        return _per_example(draw, _networks(model, weights), rows)
 
-    def over(f: Computation) -> Computation:
-        return lambda weights, *rows: _alone(f, _networks(model, weights), rows)
+    def batched(f: Computation) -> Computation:
+        return lambda weights, *rows: _per_example(f, _networks(model, weights), rows)
 
     (b,) = export.symbolic_shape("b")
     labels = [jax.ShapeDtypeStruct((b,), np.int32)] if model.conditional else []
     index, seed = jax.ShapeDtypeStruct((b,), np.int32), jax.ShapeDtypeStruct((), np.uint32)
     z, x = (jax.ShapeDtypeStruct((b, *shape), np.float32) for shape in ((method.latent,), model.shape))
     found = {
-        "sample": _lowered(model, sample, [seed, index, *labels]),
-        "decode": _lowered(model, over(method.decode), [z, *labels]),
+        "sample": _lower(model, sample, [seed, index, *labels]),
+        "decode": _lower(model, batched(method.decode), [z, *labels]),
     }
     if isinstance(method, Encoding):
-        found["encode"] = _lowered(model, over(method.encode), [x, *labels])
+        found["encode"] = _lower(model, batched(method.encode), [x, *labels])
     return found
 
 
-def _alone(f: Computation, networks: Networks, rows: tuple[Array, ...]) -> Array:
+def _per_example(f: Computation, networks: Networks, rows: tuple[Array, ...]) -> Array:
     """`f` of every example by itself: methods may then ask how many examples there are, which no program knows."""
     return jax.vmap(lambda *row: f(networks, *(x[None] for x in row))[0])(*rows)
 
 
-def _networks(model: Model, flat: dict[str, Array]) -> Networks:
+def _networks(model: Model, arrays: dict[str, Array]) -> Networks:
     """The networks of weights by path."""
     params, stats = _trees(model)
-    return model.game.merge(paths.graft(params, flat), paths.graft(stats, flat), train=False)
+    return model.game.merge(paths.graft(params, arrays), paths.graft(stats, arrays), train=False)
 
 
-def _lowered(model: Model, program: Computation, arguments: list[jax.ShapeDtypeStruct]) -> bytes:
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights(model))
+def _lower(model: Model, program: Computation, arguments: list[jax.ShapeDtypeStruct]) -> bytes:
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights(model))
     try:
-        return bytes(export.export(jax.jit(program), platforms=PLATFORMS)(like, *arguments).serialize())
+        return bytes(export.export(jax.jit(program), platforms=PLATFORMS)(shapes, *arguments).serialize())
     except (ValueError, NotImplementedError) as error:  # an operation that has no lowering, or none that will last
         name = type(model.method).__name__
         raise Invalid(f"run-dir: {name} has no portable program ({str(error).splitlines()[0]})") from error

@@ -1,4 +1,4 @@
-"""The page that explores a trained model, served to this machine alone unless told otherwise."""
+"""The page that explores a trained model, served to this machine alone unless another host is given."""
 
 import errno
 import socket
@@ -10,7 +10,7 @@ from genlab import methods
 from genlab.errors import Invalid, require
 from genlab.model import Model
 from genlab.serve import history
-from genlab.serve.explorer import Explorer, survey
+from genlab.serve.explorer import Explorer, make_map
 from genlab.track.folder import RunFolder
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def app(model: Model, run: Path) -> Any:
         from starlette.staticfiles import StaticFiles
     except ImportError:
         raise Invalid('explore: needs Starlette and uvicorn; pip install -e ".[explore]"') from None
-    folder, explorer = RunFolder.open(run), Explorer(model, survey(model))
+    folder, explorer = RunFolder.open(run), Explorer(model, make_map(model))
 
     def png(draw: Callable[[dict[str, str]], bytes]) -> Callable[[Request], Response]:
         """A route that draws what its query asks for."""
@@ -103,8 +103,8 @@ def serve(application: Any, host: str, port: int) -> None:
     except (OSError, TypeError) as error:  # the latter of a name that cannot be spelt as one of a machine
         listening.close()
         code, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
-        wrong = "port" if code in (errno.EADDRINUSE, errno.EACCES) else "host"
-        raise Invalid(f"{wrong}: {host}:{port} cannot be served ({reason})") from None
+        field = "port" if code in (errno.EADDRINUSE, errno.EACCES) else "host"
+        raise Invalid(f"{field}: {host}:{port} cannot be served ({reason})") from None
     print(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
     settings = uvicorn.Config(application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=2)
     uvicorn.Server(settings).run(sockets=[listening])
@@ -123,8 +123,8 @@ def _number(kind: Callable[[str], T], name: str, text: str | None) -> T:
 
 
 def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
-    """All that the page is told at once."""
-    model, seen = explorer.model, explorer.map
+    """All that the page fetches at once."""
+    model, latent_map = explorer.model, explorer.map
     return {
         "run": folder.path.resolve().name,
         "method": methods.name_of(model.method),
@@ -134,12 +134,12 @@ def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
         "images": len(model.shape) == 3,
         "classes": model.classes,
         "conditional": model.conditional,
-        "encoded": seen.real is not None,
+        "encoded": latent_map.real is not None,
         "path": "slerp" if model.gaussian else "lerp",
-        "about": seen.about,
-        "places": seen.places.round(4).tolist(),
-        "labels": seen.labels.tolist(),
-        "directions": len(seen.directions),
+        "about": latent_map.about,
+        "places": latent_map.places.round(4).tolist(),
+        "labels": latent_map.labels.tolist(),
+        "directions": len(latent_map.directions),
         "headline": [*model.method.headline, model.method.monitor],
         "curves": history.curves(folder),
         "pictures": history.pictures(folder),

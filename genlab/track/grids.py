@@ -64,8 +64,8 @@ def scatter(points: Float[np.ndarray, "n 2"], real: Float[np.ndarray, "m 2"]) ->
 
     canvas = FigureCanvasAgg(Figure(figsize=(4.8, 4.8), dpi=100))
     axes = canvas.figure.add_axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
-    centre, reach = (real.max(0) + real.min(0)) / 2, 0.62 * np.ptp(real, axis=0).max()
-    axes.set(xlim=centre[0] + reach * np.array([-1, 1]), ylim=centre[1] + reach * np.array([-1, 1]))
+    centre, half_width = (real.max(0) + real.min(0)) / 2, 0.62 * np.ptp(real, axis=0).max()
+    axes.set(xlim=centre[0] + half_width * np.array([-1, 1]), ylim=centre[1] + half_width * np.array([-1, 1]))
     axes.scatter(real[:, 0], real[:, 1], s=30, color="0.8", linewidths=0)
     axes.scatter(points[:, 0], points[:, 1], s=5, color="tab:blue", alpha=0.6, linewidths=0)
     canvas.draw()

@@ -80,13 +80,13 @@ class Progress:
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / max(end - start, 1e-9)
 
-    def _status(self, took: str | None = None) -> str:
+    def _status(self, elapsed: str | None = None) -> str:
         speed, parts = self.speed(), []
         if speed:
             images = tqdm.format_sizeof(speed * self.images_per_step)
             parts.append(f"{tqdm.format_sizeof(speed)} steps/s {images} images/s")
-        if took:
-            parts.append(f"in {took}")
+        if elapsed:
+            parts.append(f"in {elapsed}")
         elif speed:
             parts.append(f"ETA {tqdm.format_interval((self.total - self.step) / speed)}")
         parts += [f"{name.removesuffix('/loss')} {value:.3g}" for name, value in self._values.items()]

@@ -25,7 +25,7 @@ Value = float | Sequence[float]  # a number, or shares of slopes between kernels
 
 INIT_SECONDS = 15.0  # for W&B to answer before the run goes on offline
 FINISH_SECONDS = 30.0  # for the last uploads
-LEAVE_SECONDS = 2.0  # beyond that, for its service to answer at all
+TEARDOWN_SECONDS = 2.0  # beyond that, for its service to answer at all
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +78,14 @@ class Jsonl:
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         pass
 
-    def truncate(self, step: int, belongs: Callable[[Mapping[str, Any]], bool] = lambda row: True) -> None:
+    def truncate(self, step: int, keep: Callable[[Mapping[str, Any]], bool] = lambda row: True) -> None:
         """Forget rows after `step`, those that do not belong, and a line cut short by a kill; other bytes stay.
 
         A run restored at `step` writes those rows again, so its file ends up the one of a run that never stopped.
         """
         self.close()
         part = self.path.with_name(f".{self.path.name}.part")
-        part.write_bytes(b"".join(line for line, row in rows(self.path) if row["step"] <= step and belongs(row)))
+        part.write_bytes(b"".join(line for line, row in rows(self.path) if row["step"] <= step and keep(row)))
         part.replace(self.path)
         self._file = self.path.open("ab")
 
@@ -141,13 +141,13 @@ class Wandb:
         def send(run: Any) -> None:
             import wandb
 
-            shown = {
+            logged = {
                 name: wandb.Histogram(np_histogram=(np.asarray(value), EDGES)) if isinstance(value, Sequence) else value
                 for name, value in values.items()
             }
-            run.log({"step": step} | shown)
+            run.log({"step": step} | logged)
 
-        self._attempt(send)
+        self._try(send)
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         def send(run: Any) -> None:
@@ -155,25 +155,25 @@ class Wandb:
 
             run.log({"step": step, name: wandb.Image(pixels)})
 
-        self._attempt(send)
+        self._try(send)
 
     def close(self) -> None:
         failed = sys.exc_info()[0] is not None  # closed on the way out of an error: W&B shows the run as failed
-        self._attempt(lambda run: run.finish(exit_code=int(failed)))
+        self._try(lambda run: run.finish(exit_code=int(failed)))
         self._run = None
 
-    def _attempt(self, act: Callable[[Any], object]) -> None:
+    def _try(self, action: Callable[[Any], object]) -> None:
         """Do something with the W&B run; if that fails or takes too long, training goes on without it."""
         if self._run is not None:
             try:
-                _within(FINISH_SECONDS + LEAVE_SECONDS, lambda: act(self._run))
+                _with_timeout(FINISH_SECONDS + TEARDOWN_SECONDS, lambda: action(self._run))
             except Exception as error:
                 _warn("stopped recording", error)
                 self._run = None
-                _leave()
+                _tear_down()
 
 
-def _within(seconds: float, act: Callable[[], object]) -> None:
+def _with_timeout(seconds: float, action: Callable[[], object]) -> None:
     """Do something that W&B may never answer: then only a daemon thread waits on. Raises what it raises.
 
     Raises:
@@ -183,7 +183,7 @@ def _within(seconds: float, act: Callable[[], object]) -> None:
 
     def attempt() -> None:
         try:
-            act()
+            action()
         except BaseException as error:  # W&B's teardown may exit
             raised.append(error)
 
@@ -196,7 +196,7 @@ def _within(seconds: float, act: Callable[[], object]) -> None:
         raise error
 
 
-def _leave() -> None:
+def _tear_down() -> None:
     """Take leave of W&B's service, for which W&B would else wait as Python exits, for ever or to print a traceback.
 
     One that does not answer is killed, as it would outlive this process. A run of the caller's own keeps it.
@@ -205,7 +205,7 @@ def _leave() -> None:
 
     if wandb.run is None:
         try:
-            _within(LEAVE_SECONDS, wandb.teardown)
+            _with_timeout(TEARDOWN_SECONDS, wandb.teardown)
         except TimeoutError:
             for service in _services():
                 os.kill(service, signal.SIGKILL)
@@ -229,12 +229,12 @@ def _start(mode: str, init: dict[str, Any]) -> Any:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else its own telemetry prints, and holds up the exit
     import wandb
 
-    own = wandb.setup(wandb.Settings(silent=True)).settings.mode
-    if mode == "auto" and own in ("offline", "dryrun", "disabled"):
-        mode = own
+    settings_mode = wandb.setup(wandb.Settings(silent=True)).settings.mode
+    if mode == "auto" and settings_mode in ("offline", "dryrun", "disabled"):
+        mode = settings_mode
     if mode in ("auto", "online"):
         try:
-            if _signed_in():
+            if _has_api_key():
                 return _open("online", init)
             if mode == "online":
                 raise LookupError("no API key; `wandb login` stores one")
@@ -246,18 +246,18 @@ def _start(mode: str, init: dict[str, Any]) -> Any:
     return _open(mode, init)
 
 
-def _signed_in() -> bool:
+def _has_api_key() -> bool:
     """Whether W&B has an API key for this process; nobody is asked, neither the user nor the service."""
     import wandb
 
     if wandb.run is not None:  # a run of the caller's own: W&B logs in before it, not beside it
         return wandb.run.settings.mode == "online"
-    own = wandb.setup().settings.mode
+    settings_mode = wandb.setup().settings.mode
     wandb.setup(wandb.Settings(mode="online"))  # while it is offline by WANDB_MODE, W&B looks for no key
     try:
         return wandb.login(prompt=False, verify=False)
     finally:
-        wandb.setup(wandb.Settings(mode=own))
+        wandb.setup(wandb.Settings(mode=settings_mode))
 
 
 def _open(mode: Any, init: dict[str, Any]) -> Any:

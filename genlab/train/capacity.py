@@ -43,9 +43,9 @@ def check(config: Config, shape: tuple[int, ...], devices: list[jax.Device]) -> 
             continue
         if without < needs / 2:
             raise Invalid(
-                f"{name}: {value} takes at least {_spoken(needs)} of memory; at most {_spoken(has)} are there"
+                f"{name}: {value} takes at least {_gibibytes(needs)} of memory; at most {_gibibytes(has)} are there"
             )
-    raise Invalid(f"method: it takes at least {_spoken(needs)} of memory; at most {_spoken(has)} are there")
+    raise Invalid(f"method: it takes at least {_gibibytes(needs)} of memory; at most {_gibibytes(has)} are there")
 
 
 def memory(devices: list[jax.Device]) -> int:
@@ -70,19 +70,22 @@ def needed(config: Config, shape: tuple[int, ...], devices: list[jax.Device], mo
     def losses(state: TrainState, x: Any, label: Any, keys: Any) -> list[Any]:
         batch = Batch(to_float(x, fold(keys, DATA), config.data) if images else x, label)
         networks = game.merge(state.params, state.stats, train=True, keys=fold(keys, NETWORKS))
-        own = fold(keys, LOSS)
-        return [p.loss(networks, batch if p.real else None, own, jnp.int32(0))[0] for p in game.players]
+        loss_keys = fold(keys, LOSS)
+        return [p.loss(networks, batch if p.real else None, loss_keys, jnp.int32(0))[0] for p in game.players]
 
     copies = len(devices) if devices[0].platform == "cpu" else 1
-    kept, least = sum(map(_bytes, jax.tree.leaves(state))), _bytes(jax.ShapeDtypeStruct(x.shape, np.float32))
-    if copies * (kept + least) > most:
-        return copies * (kept + least)
+    state_bytes, batch_bytes = (
+        sum(map(_bytes, jax.tree.leaves(state))),
+        _bytes(jax.ShapeDtypeStruct(x.shape, np.float32)),
+    )
+    if copies * (state_bytes + batch_bytes) > most:
+        return copies * (state_bytes + batch_bytes)
     label = jax.ShapeDtypeStruct((local,), np.int32)
     try:
         traced = jax.make_jaxpr(losses, axis_env=[(AXIS, len(devices))])(state, x, label, keys)
     except TraceContextError:  # a critic whose slopes move its statistics: `Game.check` says so, once there are weights
-        return copies * (kept + least)
-    return copies * (kept + max(map(_bytes, _arrays(traced.jaxpr))))
+        return copies * (state_bytes + batch_bytes)
+    return copies * (state_bytes + max(map(_bytes, _arrays(traced.jaxpr))))
 
 
 def _arrays(jaxpr: Any) -> Iterator[Any]:
@@ -103,5 +106,5 @@ def _with_one(plain: dict[str, Any], path: list[str]) -> dict[str, Any]:
     return plain | {first: _with_one(plain[first], rest) if rest else 1}
 
 
-def _spoken(size: int) -> str:
+def _gibibytes(size: int) -> str:
     return f"{size / 2**30:,.1f} GiB"

@@ -26,7 +26,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
     only to read. Each is read as it was written, or not at all: see `record`.
 
     Raises:
-        Invalid: a checkpoint's own records are damaged; `mend` sets such ones aside.
+        Invalid: a checkpoint's own records are damaged; `set_aside_damaged` moves such ones away.
         Stopped: from whatever writes, when it cannot, as on a full disk.
     """
 
@@ -48,9 +48,11 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
             raise Invalid(f"checkpoints: {folder} holds a damaged one ({error}); train on to set it aside") from None
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with contextlib.suppress(Exception) if kind else self._writing():  # it would repeat what stopped the run
+        with (
+            contextlib.suppress(Exception) if kind else self._stop_on_failure()
+        ):  # it would repeat what stopped the run
             try:
-                self._finish()
+                self._wait_for_save()
             finally:
                 self._checkpointer.close()
 
@@ -71,30 +73,30 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         `monitor` is the validation metric, lower is better, by which the best checkpoint is kept.
         """
         metrics = None if monitor is None else {"monitor": monitor}
-        with self._writing():
-            self._finish()
+        with self._stop_on_failure():
+            self._wait_for_save()
             self._saving = self._checkpointer.save_checkpointables_async(
                 step,
                 {"state": state},
                 metrics=metrics,
                 force=True,
-                custom_metadata=record.make(step, self._config, state),
+                custom_metadata=record.create(step, self._config, state),
             )
 
     def wait(self) -> None:
         """Until everything is on disk."""
-        with self._writing():
-            self._finish()
+        with self._stop_on_failure():
+            self._wait_for_save()
             self._checkpointer.wait()
 
-    def _finish(self) -> None:
+    def _wait_for_save(self) -> None:
         """Wait for the save under way, if there is one; each that is never asked for its result leaks a thread."""
         saving, self._saving = self._saving, None
         if saving:
             saving.result()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _stop_on_failure(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # a full disk comes as whatever its writer raises, at this save or at the next
@@ -108,11 +110,11 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
             Invalid: it cannot be read, or is not what was written at this step of this run.
         """
         try:
-            with _deaf_to_the_abandoned():
+            with _silence_abandoned_reads():
                 loaded = self._checkpointer.load_checkpointables(step, {"state": abstract})
                 state = jax.block_until_ready(loaded["state"])
                 written = self._checkpointer.checkpointables_metadata(step).custom_metadata
-            arrays = record.named(state)
+            arrays = record.named_arrays(state)
             record.check_finite(arrays)
             if written:
                 record.verify(written, step, self._config, arrays)
@@ -120,7 +122,9 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
                 logger.warning("checkpoints: that of step %s has no record of its arrays to verify them by", step)
             return state
         except Exception as error:  # whatever a damaged file makes its reader raise
-            raise Invalid(f"checkpoints: that of step {step} cannot be read ({_first_line(_root(error))})") from error
+            raise Invalid(
+                f"checkpoints: that of step {step} cannot be read ({_first_line(_root_cause(error))})"
+            ) from error
 
     def latest(self, abstract: PyTree) -> tuple[int, PyTree] | None:
         """The newest checkpoint that can be read, with its step; damaged ones are set aside and passed over.
@@ -148,7 +152,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         return None
 
 
-def mend(folder: Path) -> None:
+def set_aside_damaged(folder: Path) -> None:
     """Set aside the checkpoints whose own records are cut short; Orbax refuses a whole folder for one of them."""
     for step in (path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir()):
         records = [step / "_CHECKPOINT_METADATA", step / "metrics" / "metrics"]
@@ -165,14 +169,14 @@ def _set_aside(step: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _deaf_to_the_abandoned() -> Iterator[None]:
+def _silence_abandoned_reads() -> Iterator[None]:
     """If a read fails, then without what becomes of the others, for which Orbax no longer waits: many tracebacks."""
     before = sys.unraisablehook
 
-    def hook(seen: Any) -> None:
-        where = getattr(getattr(seen.object, "cr_code", None), "co_filename", "")
-        if "Event loop is closed" not in str(seen.exc_value) and "orbax" not in where:
-            before(seen)
+    def hook(unraisable: Any) -> None:
+        where = getattr(getattr(unraisable.object, "cr_code", None), "co_filename", "")
+        if "Event loop is closed" not in str(unraisable.exc_value) and "orbax" not in where:
+            before(unraisable)
 
     sys.unraisablehook = hook
     try:
@@ -183,10 +187,10 @@ def _deaf_to_the_abandoned() -> Iterator[None]:
     sys.unraisablehook = before
 
 
-def _root(error: BaseException) -> BaseException:
+def _root_cause(error: BaseException) -> BaseException:
     """What was raised first."""
     cause = error.__cause__ or error.__context__
-    return _root(cause) if cause else error
+    return _root_cause(cause) if cause else error
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish, granted at the next whole iteration."""
+"""Ctrl-C and SIGTERM as a request, granted at the next whole iteration."""
 
 import signal
 from types import FrameType

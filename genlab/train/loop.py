@@ -23,15 +23,15 @@ from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
 from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
 from genlab.train import capacity, spmd, transfer
-from genlab.train.checkpoint import Checkpoints, abstract, mend
+from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
 from genlab.train.interrupt import Interrupt
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_step
-from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
+from genlab.train.validate import held_out, make_pictures, make_validation, training_batches
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
-Judge = Callable[[TrainState], Scores]
-MakeJudge = Callable[[Config, Game, Dataset], Judge]
+Scorer = Callable[[TrainState], Scores]
+MakeScorer = Callable[[Config, Game, Dataset], Scorer]
 
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
@@ -49,7 +49,7 @@ class Loop:
     index: PyTree
     feed: Feed
     validate: Callable[[TrainState], Metrics] | None
-    judge: Judge | None
+    scorer: Scorer | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
     folder: RunFolder
     checkpoints: Checkpoints
@@ -70,16 +70,16 @@ class Loop:
             if self.blocking:
                 jax.block_until_ready(metrics)
             if pending:
-                self._settle(*pending)  # one call late, so that the device is never waited for
+                self._handle_metrics(*pending)  # one call late, so that the device is never waited for
             pending = (step, metrics)
-            pace.took(n)
+            pace.record(n)
             if self._is_event(step):
-                self._settle(*pending)
+                self._handle_metrics(*pending)
                 pending = None
                 self._events(step, state)
                 pace.restart()
         if pending:
-            self._settle(*pending)
+            self._handle_metrics(*pending)
         self.folder.check()
         if step not in self.checkpoints.steps:
             self.checkpoints.save(step, state)
@@ -88,8 +88,8 @@ class Loop:
 
     def _intervals(self) -> tuple[int, ...]:
         c = self.config
-        judging = (c.evaluate.every,) if self.judge else ()
-        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *judging)
+        scoring = (c.evaluate.every,) if self.scorer else ()
+        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
 
     def _next_event(self, step: int) -> int:
         return min(self.config.train.steps, *((step // every + 1) * every for every in self._intervals()))
@@ -100,9 +100,9 @@ class Loop:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.config.train.steps
 
-    def _settle(self, step: int, metrics: Metrics) -> None:
+    def _handle_metrics(self, step: int, metrics: Metrics) -> None:
         """Fetch a call's metrics; stop at the first that is not finite, show them, and record them if a row is due."""
-        values = _plain(metrics)
+        values = _to_host(metrics)
         self._check(values.pop("step"), values)
         self.progress.update(step, values)
         if self._due(step, self.config.track.every):
@@ -110,12 +110,12 @@ class Loop:
             self.tracker.scalars(step, values | self._speed())
 
     def _check(self, step: int, values: dict[str, Any]) -> None:
-        broken = [name for name, value in values.items() if not np.isfinite(value).all()]
-        if broken:
+        not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]
+        if not_finite:
             self.checkpoints.wait()
             good = self.checkpoints.steps
             last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"
-            raise Diverged(f"step {step}: {broken[0]} is {values[broken[0]]}; {last}")
+            raise Diverged(f"step {step}: {not_finite[0]} is {values[not_finite[0]]}; {last}")
 
     def _speed(self) -> dict[str, float]:
         speed = self.progress.speed()
@@ -125,15 +125,15 @@ class Loop:
     def _events(self, step: int, state: TrainState) -> None:
         c = self.config
         self.folder.check()
-        saving = self._due(step, c.checkpoint.every) or bool(self.judge and self._due(step, c.evaluate.every))
+        saving = self._due(step, c.checkpoint.every) or bool(self.scorer and self._due(step, c.evaluate.every))
         monitor = None
         if self.validate and (saving or self._due(step, c.train.validate_every)):
-            seen = _plain(self.validate(state))
-            self._check(step, seen)
-            monitor = seen[self.config.method.monitor]
-            self.tracker.scalars(step, seen)
-        if self.judge and saving:
-            monitor, scores = self.judge(state)
+            metrics = _to_host(self.validate(state))
+            self._check(step, metrics)
+            monitor = metrics[self.config.method.monitor]
+            self.tracker.scalars(step, metrics)
+        if self.scorer and saving:
+            monitor, scores = self.scorer(state)
             self._check(step, scores)
             self.tracker.scalars(step, scores)
         if self._due(step, c.track.samples_every):
@@ -145,13 +145,13 @@ class Loop:
     def report(self) -> None:
         """Say which checkpoint scored best, and how the last one did."""
         monitors = self.checkpoints.monitors
-        if self.judge and monitors:
+        if self.scorer and monitors:
             (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
             final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
             self.progress.message(f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}")
 
 
-def _plain(metrics: Metrics) -> dict[str, Any]:
+def _to_host(metrics: Metrics) -> dict[str, Any]:
     """Metrics off the device as numbers, and lists of numbers."""
     return {name: np.asarray(value).tolist() for name, value in jax.device_get(metrics).items()}
 
@@ -168,7 +168,7 @@ class Pace:
         """Do not count what has passed since the last call."""
         self._since = time.monotonic()
 
-    def took(self, n: int) -> None:
+    def record(self, n: int) -> None:
         """Note that a call of `n` iterations has been made; the first two compile or wait, and tell nothing."""
         now = time.monotonic()
         self._calls += 1
@@ -178,10 +178,10 @@ class Pace:
         self._since = now
 
 
-def train(config: Config, run_dir: Path, make_judge: MakeJudge | None = None) -> str | None:
+def train(config: Config, run_dir: Path, make_scorer: MakeScorer | None = None) -> str | None:
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
 
-    `make_judge` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
+    `make_scorer` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
     stands above training.
 
     Returns the name of the signal that ended it early, if one did.
@@ -193,24 +193,24 @@ def train(config: Config, run_dir: Path, make_judge: MakeJudge | None = None) ->
     """
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, run_dir, stack, make_judge)
+        loop, state, step = prepare(config, run_dir, stack, make_scorer)
         loop.run(state, step, interrupt)
         loop.report()
         return interrupt.requested
 
 
 def prepare(
-    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_judge: MakeJudge | None = None
+    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_scorer: MakeScorer | None = None
 ) -> tuple[Loop, TrainState, int]:
     """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
 
     What must be closed afterwards goes to `stack`. Raises as `train` does.
     """
     config = resolved(config)  # the record says what was done, whatever defaults become
-    devices = spmd.pick(config.parallel, config.data.batch_size)
+    devices = spmd.training_devices(config.parallel, config.data.batch_size)
     folder = RunFolder.create(run_dir)
     stack.enter_context(folder.lock())
-    mend(folder.checkpoints)
+    set_aside_damaged(folder.checkpoints)
     checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config, config.checkpoint.keep))
     before = to_dict(config)
     if checkpoints.steps and folder.is_run():  # without a checkpoint nothing is lost by another configuration
@@ -225,12 +225,14 @@ def prepare(
     place = partial(spmd.replicate, devices=devices)
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
     stack.callback(feed.close)
-    begins = game.centred and not checkpoints.steps  # a run that goes on needs no mean, for which files must be read
-    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if begins else None)
+    needs_mean = (
+        game.centred and not checkpoints.steps
+    )  # a run that goes on needs no mean, for which files must be read
+    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if needs_mean else None)
     game.check(fresh)
     state = place(fresh)
     found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
-    step, state = found or (0, place(transfer.start(game, state, config.init)))
+    step, state = found or (0, place(transfer.initial_state(game, state, config.init)))
     if found is None and config.init.run_dir is not None:  # the other run may go on, or go
         checkpoints.save(0, state)
         checkpoints.wait()
@@ -243,14 +245,16 @@ def prepare(
     batches = held_out(dataset, config.data, config.train.seed)
     ema, ramp = config.train.averaging(config.data.batch_size)
     iterations = make_step(game, feed, ema, config.track.every, ramp)
-    trained = trained_on(dataset, config.data, config.train.seed, batches) if batches and config.method.gap else None
+    trained = (
+        training_batches(dataset, config.data, config.train.seed, batches) if batches and config.method.gap else None
+    )
     loop = Loop(
         config=config,
         call=spmd.spread(iterations, devices, config.parallel.mapper, feed.axis),
         index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
         feed=feed,
         validate=make_validation(game, batches, trained) if batches else None,
-        judge=make_judge(config, game, dataset) if make_judge and config.evaluate.every else None,
+        scorer=make_scorer(config, game, dataset) if make_scorer and config.evaluate.every else None,
         pictures=make_pictures(game, batches),
         folder=folder,
         checkpoints=checkpoints,
@@ -265,7 +269,7 @@ def prepare(
 def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str, Any]) -> Tracker:
     """The run's sinks; the record is cut back to what a run that never stopped would have written up to `step`."""
 
-    def belongs(row: Mapping[str, Any]) -> bool:
+    def keep(row: Mapping[str, Any]) -> bool:
         kinds = {name.partition("/")[0] for name in row}
         saving = (config.checkpoint.every, *([config.evaluate.every] if config.evaluate.every else []))
         intervals: tuple[int, ...] = (config.track.every,)
@@ -275,6 +279,6 @@ def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str
         return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
 
     jsonl = Jsonl(folder.metrics)
-    jsonl.truncate(step, belongs)
+    jsonl.truncate(step, keep)
     wandb = Wandb(folder, config.track.wandb, config.track.project, folder.path.resolve().name, to_dict(config))
     return Tracker([jsonl, Pngs(folder.samples), wandb])

@@ -19,9 +19,9 @@ Record = dict[str, Any]  # plain JSON: "step", "config", "page", "arrays" by pat
 PAGE = 4096  # bytes
 
 
-def make(step: int, config: Config, state: PyTree) -> Record:
+def create(step: int, config: Config, state: PyTree) -> Record:
     """The record of a state."""
-    written = {"step": step, "config": to_dict(config), "page": PAGE, "arrays": _digests(named(state), PAGE)}
+    written = {"step": step, "config": to_dict(config), "page": PAGE, "arrays": _digests(named_arrays(state), PAGE)}
     return written | {"digest": _digest(written)}
 
 
@@ -56,7 +56,7 @@ def check_finite(arrays: Arrays) -> None:
             raise Invalid(f"{path} holds numbers that are not finite")
 
 
-def named(state: PyTree) -> Arrays:
+def named_arrays(state: PyTree) -> Arrays:
     """The arrays of a state, off the device, by path."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(x) for path, x in leaves}

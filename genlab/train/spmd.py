@@ -15,7 +15,7 @@ from genlab.errors import Invalid
 from genlab.nn.layers import AXIS
 
 
-def pick(config: Parallel, batch_size: int) -> list[jax.Device]:
+def training_devices(config: Parallel, batch_size: int) -> list[jax.Device]:
     """The devices to train on.
 
     Raises:
@@ -31,7 +31,7 @@ def pick(config: Parallel, batch_size: int) -> list[jax.Device]:
     return found[:count]
 
 
-def present(config: Parallel) -> list[jax.Device]:
+def evaluation_devices(config: Parallel) -> list[jax.Device]:
     """The devices to evaluate on: those that `config` asks for, as far as there are so many."""
     return jax.devices()[: config.devices or None]
 

@@ -62,7 +62,7 @@ class Game:
         self.optimizers: dict[str, optax.GradientTransformation] = {
             player.name: optimizer.build(player, iterations) for player in self.players
         }
-        networks = nnx.eval_shape(self._fresh)
+        networks = nnx.eval_shape(self._make_networks)
         self._check_frozen(self.split(networks)[0])
         for name, network in networks.items():
             for path, module in nnx.iter_modules(network):
@@ -78,7 +78,7 @@ class Game:
         """Batches of real examples that one iteration consumes."""
         return sum(player.plays for player in self.players if player.real)
 
-    def _fresh(self) -> Networks:
+    def _make_networks(self) -> Networks:
         networks = self.method.networks(self.shape, nnx.Rngs(params=stream(self.seed, "initialisation")))
         tallied = {name: shape for player in self.players for name, shape in player.tally.items()}
         return networks | ({TALLY: Tally(tallied)} if tallied else {})
@@ -87,10 +87,10 @@ class Game:
         for part in self.freeze:
             paths.check(part, dict(paths.leaves(params)), "init.freeze", "among the parameters")
         for player in self.players if self.freeze else ():
-            some = any(paths.leaves(self.moving(player, params)))
+            some = any(paths.leaves(self.trainable(player, params)))
             require(some, "init.freeze", self.freeze, f"possible: it leaves the player {player.name} nothing to move")
 
-    def moving(self, player: Player, params: Weights) -> Weights:
+    def trainable(self, player: Player, params: Weights) -> Weights:
         """The parameters that a player moves."""
 
         def moves(path: str) -> bool:
@@ -123,11 +123,11 @@ class Game:
 
     def init(self, mean: Float[Array, "*shape"] | None = None) -> TrainState:
         """The state before the first iteration, a function of the seed and of the mean training example, if given."""
-        networks = self._fresh()
+        networks = self._make_networks()
         if mean is not None and isinstance(self.method, Centred):
             self.method.centre(networks, mean)
         params, stats = self.split(networks)
-        states = {p.name: self.optimizers[p.name].init(self.moving(p, params)) for p in self.players}
+        states = {p.name: self.optimizers[p.name].init(self.trainable(p, params)) for p in self.players}
         sampling = self.method.sampling
         ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})
         return TrainState(jnp.zeros((), jnp.int32), params, stats, states, ema)
@@ -143,18 +143,18 @@ class Game:
         for name in self.method.penalised:
             params, stats = ({name: weights[name]} for weights in (state.params, state.stats))
 
-            def mixes(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
+            def is_coupled(x: Float[Array, "three *shape"], name=name, params=params, stats=stats) -> Bool[Array, ""]:
                 labels = jnp.zeros(len(x), jnp.int32) if self.method.classes else None
                 return coupled(lambda x: self.merge(params, stats, train=True, keys=keys)[name](x, labels).sum(1), x)
 
             x = jax.random.normal(jax.random.key(0), (1, 3, *self.shape))
-            if jax.jit(jax.vmap(mixes, axis_name=AXIS))(x)[0]:
+            if jax.jit(jax.vmap(is_coupled, axis_name=AXIS))(x)[0]:
                 raise Invalid(
                     f"method.{name}: it couples the examples of a batch, as batch norm and minibatch statistics do, so "
                     "that none of them has a slope; use layer normalisation or none"
                 )
 
-    def samplers(self, state: TrainState, *, ema: bool) -> Networks:
+    def sampling_networks(self, state: TrainState, *, ema: bool) -> Networks:
         """The networks that sampling needs, with averaged or with current weights."""
         params, stats = (state.ema["params"], state.ema["stats"]) if ema else (state.params, state.stats)
         sampling = self.method.sampling

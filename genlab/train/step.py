@@ -24,39 +24,41 @@ Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tupl
 DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 
-def make_iteration(game: Game, feed: Feed, ema: float, row: int = 1, ramp: float = RAMP) -> Iteration:
-    """`iteration(state, arrays, index, told)`: every player's turn, then the averaged weights; the iteration's metrics.
+def make_iteration(game: Game, feed: Feed, ema: float, log_every: int = 1, ramp: float = RAMP) -> Iteration:
+    """`iteration(state, arrays, index, log_metrics)`: every player's turn, then the averaged weights; its metrics.
 
-    `index` holds the global indices of this device's examples within a batch. `told`: whether anyone will read the
-    metrics; if not, the norms of the gradients are 0, which cost a pass over as many numbers as there are parameters.
-    Metrics that only some updates have are means over those since the last multiple of `row` iterations.
+    `index` holds the global indices of this device's examples within a batch. `log_metrics`: whether the metrics
+    are read; if not, the norms of the gradients are 0, which cost a pass over as many numbers as there are parameters.
+    Metrics that only some updates have are means over those since the last multiple of `log_every` iterations.
     """
 
     def iteration(
-        state: TrainState, arrays: PyTree, index: Int[Array, " local"], told: Bool[Array, ""] | bool
+        state: TrainState, arrays: PyTree, index: Int[Array, " local"], log_metrics: Bool[Array, ""] | bool
     ) -> tuple[TrainState, Metrics]:
         metrics: Metrics = {}
         read = 0
-        state = _begin_row(state, row)
+        state = _reset_tally(state, log_every)
         for number, player in enumerate(game.players):
             key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
-            play = partial(_play, game, feed, player, arrays=arrays, index=index, key=key, read=read, told=told)
-            state, seen = _if_due(player, play, state)
+            play = partial(
+                _play, game, feed, player, arrays=arrays, index=index, key=key, read=read, log_metrics=log_metrics
+            )
+            state, player_metrics = _if_due(player, play, state)
             tallied = state.stats[TALLY]["means"] if TALLY in player.networks else {}
-            metrics |= {f"{player.name}/{name}": value for name, value in (seen | tallied).items()}
+            metrics |= {f"{player.name}/{name}": value for name, value in (player_metrics | tallied).items()}
             read += player.plays * player.real
         return _average(game, state, ema, ramp), metrics
 
     return iteration
 
 
-def make_step(game: Game, feed: Feed, ema: float, row: int = 1, ramp: float = RAMP) -> Step:
+def make_step(game: Game, feed: Feed, ema: float, log_every: int = 1, ramp: float = RAMP) -> Step:
     """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
 
     How many iterations a call makes is an argument, not a constant of the program: one program serves every interval,
     and cutting a run into other calls cannot change a bit of it.
     """
-    iteration = make_iteration(game, feed, ema, row, ramp)
+    iteration = make_iteration(game, feed, ema, log_every, ramp)
 
     def step(
         state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
@@ -78,12 +80,12 @@ def make_step(game: Game, feed: Feed, ema: float, row: int = 1, ramp: float = RA
     return step
 
 
-def _begin_row(state: TrainState, row: int) -> TrainState:
-    """At every multiple of `row` iterations, forget how many updates have been tallied; a game may tally none."""
+def _reset_tally(state: TrainState, log_every: int) -> TrainState:
+    """At every multiple of `log_every` iterations, start to tally anew; a game may tally nothing."""
     if TALLY not in state.stats:
         return state
     tally = state.stats[TALLY]
-    count = jnp.where(state.step % row == 0, 0, tally["count"])
+    count = jnp.where(state.step % log_every == 0, 0, tally["count"])
     return replace(state, stats={**state.stats, TALLY: {**tally, "count": count}})
 
 
@@ -109,36 +111,36 @@ def _play(
     index: Int[Array, " local"],
     key: Array,
     read: int,
-    told: Bool[Array, ""] | bool,
+    log_metrics: Bool[Array, ""] | bool,
 ) -> tuple[TrainState, Metrics]:
     """All plays of one player: gradient of its loss over what it moves, mean over devices, update."""
 
     def play(carry: tuple[PyTree, PyTree, PyTree], i: Int[Array, ""]) -> tuple[tuple[PyTree, PyTree, PyTree], Metrics]:
-        own, stats, moments = carry
+        params, stats, moments = carry
         keys = example_keys(jax.random.fold_in(key, i), index)
         batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
-        def objective(own: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
-            merged = graft(state.params, own), {**state.stats, **stats}
+        def objective(params: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
+            merged = graft(state.params, params), {**state.stats, **stats}
             networks = game.merge(*merged, train=True, keys=fold(keys, NETWORKS))
             loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
             return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
 
-        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(own)
+        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(params)
         if jax.lax.axis_size(AXIS) > 1:  # XLA would copy every gradient of one device to itself
             grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
-        updates, moments = game.optimizers[player.name].update(grads, moments, own)
-        own = optax.apply_updates(own, updates)
+        updates, moments = game.optimizers[player.name].update(grads, moments, params)
+        params = optax.apply_updates(params, updates)
         if player.project:
-            own = player.project(own)
-        norm = jax.lax.cond(told, optax.tree.norm, lambda _: jnp.zeros(()), grads)
-        return (own, stats, moments), metrics | {"grad_norm": norm}
+            params = player.project(params)
+        norm = jax.lax.cond(log_metrics, optax.tree.norm, lambda _: jnp.zeros(()), grads)
+        return (params, stats, moments), metrics | {"grad_norm": norm}
 
-    carry = (game.moving(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
-    (own, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
+    carry = (game.trainable(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
+    (params, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
     state = replace(
         state,
-        params=graft(state.params, own),
+        params=graft(state.params, params),
         stats={**state.stats, **stats},
         optimizers={**state.optimizers, player.name: moments},
     )

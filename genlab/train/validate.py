@@ -33,7 +33,7 @@ def held_out(dataset: Dataset, data: Data, seed: int) -> Batch | None:
     return _batches(dataset.validation, np.arange(count), size, data, seed)
 
 
-def trained_on(dataset: Dataset, data: Data, seed: int, like: Batch) -> Batch:
+def training_batches(dataset: Dataset, data: Data, seed: int, like: Batch) -> Batch:
     """Examples of the training split, from all over it, as many as those held out and in as large batches."""
     count, size = like.label.size, like.label.shape[1]
     return _batches(dataset.train, np.arange(count) * len(dataset.train) // count, size, data, seed)
@@ -43,15 +43,15 @@ def _batches(split: Split, rows: Int[np.ndarray, " n"], size: int, data: Data, s
     examples = split.read(rows)
     x = jnp.asarray(examples.x)
     if x.ndim == 4:
-        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(len(rows))), data.unmoved)
+        x = to_float(x, example_keys(stream(seed, "validation data"), jnp.arange(len(rows))), data.unaugmented)
     return Batch(x.reshape(-1, size, *x.shape[1:]), jnp.asarray(examples.label).reshape(-1, size))
 
 
-def make_validation(game: Game, batches: Batch, known: Batch | None = None) -> Callable[[TrainState], Metrics]:
+def make_validation(game: Game, batches: Batch, train_batches: Batch | None = None) -> Callable[[TrainState], Metrics]:
     """A function of the state: every loss that looks at real examples, in evaluation mode, with the noise held fixed.
 
     Also the sliced Wasserstein distance between as many samples of the averaged networks and the held-out examples,
-    in units of the data: the one number that all methods share. With `known` training examples also by how much more
+    in units of the data: the one number that all methods share. With batches of training examples also by how much more
     the method's `gap` is on those held out.
     """
     count, size = batches.label.shape
@@ -62,26 +62,27 @@ def make_validation(game: Game, batches: Batch, known: Batch | None = None) -> C
         metrics: Metrics = {}
         for player in game.players:
             if player.real:
-                loss, seen = player.loss(networks, batch, keys, None)
-                metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | seen).items()}
+                loss, player_metrics = player.loss(networks, batch, keys, None)
+                metrics |= {f"validation/{player.name}/{k}": v for k, v in ({"loss": loss} | player_metrics).items()}
         return metrics
 
     def means(state: TrainState, batches: Batch, only: str = "") -> Metrics:
-        alone = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
+        on_one_device = jax.vmap(losses, in_axes=(None, 0, 0), axis_name=AXIS)  # the axis that losses may average over
 
-        def of(batch: tuple[Batch, Array]) -> Metrics:
-            seen = alone(state, *jax.tree.map(lambda a: a[None], batch))
-            return {only: seen[only]} if only else seen
+        def batch_losses(batch: tuple[Batch, Array]) -> Metrics:
+            values = on_one_device(state, *jax.tree.map(lambda a: a[None], batch))
+            return {only: values[only]} if only else values
 
-        return jax.tree.map(lambda m: m.mean((0, 1)), jax.lax.map(of, (batches, keys)))  # and the one device of each
+        values = jax.lax.map(batch_losses, (batches, keys))
+        return jax.tree.map(lambda m: m.mean((0, 1)), values)  # over batches, and the one device of each
 
     @jax.jit
     def validate(state: TrainState) -> Metrics:
         metrics = means(state, batches)
-        if known is not None:
+        if train_batches is not None:
             name = f"validation/{game.method.gap}"
-            metrics[f"{name}_gap"] = metrics[name] - means(state, known, name)[name]
-        networks = game.samplers(state, ema=True)
+            metrics[f"{name}_gap"] = metrics[name] - means(state, train_batches, name)[name]
+        networks = game.sampling_networks(state, ema=True)
         samples = jax.lax.map(lambda k: game.method.sample(networks, k), keys)
         fake, real = (x.reshape(count * size, -1) for x in (samples, batches.x))
         distance = sliced_wasserstein(fake, real, stream(game.seed, "directions"))
@@ -105,7 +106,7 @@ def make_pictures(game: Game, batches: Batch | None) -> Callable[[TrainState], d
 
     @jax.jit
     def draw(state: TrainState) -> dict[str, Float[Array, "n *shape"]]:
-        networks = game.samplers(state, ema=True)
+        networks = game.sampling_networks(state, ema=True)
         drawn = {"samples": method.sample(networks, keys, classes)}
         if real is not None and isinstance(method, Encoding):
             drawn["reconstruction"] = method.reconstruct(networks, real[: PICTURES // 2], labels)

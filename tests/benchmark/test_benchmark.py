@@ -1,4 +1,4 @@
-"""What is timed is the same on both sides, counted right, and told as it was measured."""
+"""What is timed is the same on both sides, counted right, and reported as it was measured."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ def narrow(workload):
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_both_sides_have_the_same_networks(torch, name):
     """As many parameters in each kernel, bias, scale and shift, at full size."""
-    from genlab.benchmark import theirs
+    from genlab.benchmark import torch_side
 
     workload = WORKLOADS[name]
     method = workload.method
@@ -40,9 +40,9 @@ def test_both_sides_have_the_same_networks(torch, name):
         latent = method.latent
         with torch.device("meta"):
             if network in ("encoder", "critic"):
-                theirs_module = theirs.encoder(net, workload.shape, 1 if network == "critic" else 2 * latent)
+                theirs_module = torch_side.encoder(net, workload.shape, 1 if network == "critic" else 2 * latent)
             else:
-                theirs_module = theirs.decoder(net, latent, workload.shape)
+                theirs_module = torch_side.decoder(net, latent, workload.shape)
         sizes = sorted(leaf.size for leaf in jax.tree.leaves(nnx.to_pure_dict(nnx.state(module, nnx.Param))))
         assert sizes == sorted(p.numel() for p in theirs_module.parameters())
 
@@ -50,7 +50,7 @@ def test_both_sides_have_the_same_networks(torch, name):
 @pytest.mark.parametrize("name", ["dcgan32", "resnet32", "vae_mlp", "vae_dcgan32"])
 def test_pytorch_trains_its_side(torch, name):
     """Both players move, and by about the learning rate, as Adam does at first."""
-    from genlab.benchmark.theirs import Torch
+    from genlab.benchmark.torch_side import Torch
 
     side = Torch(narrow(WORKLOADS[name]))
     tasks = side.tasks()
@@ -103,13 +103,13 @@ def test_an_unknown_workload_is_named(name):
 
 def test_peers_have_their_workload_and_say_how_to_get_them(monkeypatch):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name)
-    assert peers.runs("mimicry", "resnet32:64") and not peers.runs("mimicry", "dcgan32")
-    assert peers.runs("pythae", "vae_mlp")
+    assert peers.has_workload("mimicry", "resnet32:64") and not peers.has_workload("mimicry", "dcgan32")
+    assert peers.has_workload("pythae", "vae_mlp")
     with pytest.raises(Invalid, match="^peer: 'compare_gan' is not one of mimicry, pythae"):
-        peers.runs("compare_gan", "vae_mlp")
+        peers.has_workload("compare_gan", "vae_mlp")
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Invalid, match="peer: pythae is not installed; pip install pythae"):
-        peers.runs("pythae", "vae_mlp")
+        peers.has_workload("pythae", "vae_mlp")
 
 
 def rows():

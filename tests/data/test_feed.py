@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genlab.data import Data, load, make_feed, to_float, to_uint8
-from genlab.data.feed import COUNTED, Resident, Stream, mean_example
+from genlab.data.feed import MEAN_EXAMPLES, Resident, Stream, mean_example
 from genlab.data.splits import Examples, InMemory, OnDisk
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
@@ -149,7 +149,7 @@ def test_crops_move_each_image_by_its_key_in_training_only():
     """By up to two pixels either way, all 25 places as likely; the data that are looked at elsewhere stay."""
     images = jnp.tile(jnp.arange(256, dtype=jnp.uint8).reshape(16, 16)[None, :, :, None], (1000, 1, 1, 1))
     keys, config = example_keys(jax.random.key(1), jnp.arange(1000)), Data(crop=2, flip=True)
-    x, plain = (np.asarray(to_float(images, keys, data)) for data in (config, config.unmoved))
+    x, plain = (np.asarray(to_float(images, keys, data)) for data in (config, config.unaugmented))
     np.testing.assert_array_equal(plain, to_float(images, keys, Data()))
     x = np.asarray(to_float(images, keys, replace(config, flip=False)))
     centre = np.round((x[:, 8, 8, 0] + 1) * 127.5).astype(int)
@@ -198,8 +198,8 @@ def test_the_mean_example_is_that_of_what_training_sees(noise):
 
 
 def test_the_mean_is_of_examples_from_all_over_a_large_split():
-    """Bounded work: COUNTED of them, a little at a time, of which those of the second half are as many."""
-    n, read = 5 * COUNTED + 3, []
+    """Bounded work: MEAN_EXAMPLES of them, a little at a time, of which those of the second half are as many."""
+    n, read = 5 * MEAN_EXAMPLES + 3, []
 
     def fetch(indices):
         assert len(indices) <= 1024
@@ -209,7 +209,7 @@ def test_the_mean_is_of_examples_from_all_over_a_large_split():
         )
 
     np.testing.assert_allclose(mean_example(OnDisk(n, fetch), Data()), 0, atol=1e-3)
-    assert len(set(read)) == len(read) == COUNTED and max(read) > n - 10
+    assert len(set(read)) == len(read) == MEAN_EXAMPLES and max(read) > n - 10
 
 
 def test_the_mean_of_points():

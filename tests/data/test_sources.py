@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from genlab.data import Data, load, make_feed
-from genlab.data.images import CHANNELS, TOGETHER, two_valued
+from genlab.data.images import CHANNELS, READ_AT_ONCE, is_binary
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
 
@@ -295,10 +295,10 @@ def test_a_set_is_known_by_its_first_bright_image(bright):
 
     def brightest(indices):
         seen.extend(indices.tolist())
-        assert len(indices) <= TOGETHER
+        assert len(indices) <= READ_AT_ONCE
         return 255 if bright in indices else 1
 
-    assert two_valued(5000, brightest) == (bright is None)
+    assert is_binary(5000, brightest) == (bright is None)
     last = 5000 if bright is None else min(2 * bright + 1, 5000)
     assert seen == list(range(len(seen))) and len(seen) <= last and (bright is not None or len(seen) == 5000)
 

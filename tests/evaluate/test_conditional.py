@@ -11,9 +11,9 @@ from genlab.data.config import Data
 from genlab.data.feed import Batch, to_uint8
 from genlab.errors import Invalid
 from genlab.evaluate import inference
+from genlab.evaluate.evaluator import Run, Settings, evaluate, make_extractor
 from genlab.evaluate.extractors import extract
 from genlab.evaluate.representation import features
-from genlab.evaluate.run import Subject, Wish, evaluate, make_extractor
 from genlab.evaluate.samples import Sampler
 from genlab.nn.layers import AXIS
 from genlab.parts.labels import Conditioning
@@ -25,7 +25,7 @@ LABELS = np.random.default_rng(1).integers(0, 10, 30).astype(np.int32)
 
 def test_a_conditional_bound_is_that_of_each_image_given_its_label(untrained):
     vae = untrained("cvae", SHAPE)
-    method, x, networks = vae.method, jnp.asarray(IMAGES) / 127.5 - 1, vae.game.samplers(vae.state, ema=True)
+    method, x, networks = vae.method, jnp.asarray(IMAGES) / 127.5 - 1, vae.game.sampling_networks(vae.state, ema=True)
     found, other = (inference.likelihood(vae, IMAGES, 300, labels) for labels in (LABELS, (LABELS + 1) % 10))
     batch = Batch(x, jnp.asarray(LABELS))
     loss = jax.vmap(lambda keys: method.loss(networks, batch, keys, None)[0], axis_name=AXIS)
@@ -40,7 +40,7 @@ def test_a_conditional_bound_is_that_of_each_image_given_its_label(untrained):
     np.testing.assert_allclose(again, np.square(rebuilt - IMAGES / 255).mean(), rtol=1e-4)
     assert again != wrong
     assert inference.latents(vae, IMAGES, LABELS).keys() == {"active_units", "collapsed_units"}
-    with pytest.raises(Invalid, match="'representation' is not possible of a network that is told the labels"):
+    with pytest.raises(Invalid, match="'representation' is not possible of a network that takes labels"):
         features(vae, IMAGES, LABELS)
 
 
@@ -56,9 +56,9 @@ def test_a_discriminators_features_are_what_its_output_sees(untrained, use):
     design = np.column_stack([found, ones])
     fitted = design @ np.linalg.lstsq(design, np.asarray(value), rcond=None)[0]
     np.testing.assert_allclose(fitted, value, atol=1e-4)
-    told = untrained("cgan", SHAPE, method={"labels": Conditioning("concat")})
-    with pytest.raises(Invalid, match="told the labels"):
-        features(told, images, ones)
+    conditional = untrained("cgan", SHAPE, method={"labels": Conditioning("concat")})
+    with pytest.raises(Invalid, match="takes labels"):
+        features(conditional, images, ones)
 
 
 def test_label_accuracy_is_the_classifiers_share_of_samples_in_their_class(untrained, tmp_path):
@@ -67,8 +67,8 @@ def test_label_accuracy_is_the_classifiers_share_of_samples_in_their_class(untra
     x = model.sample(180, 0)
     np.testing.assert_allclose(model.sample(180, 0, labels), x, atol=1e-6)  # those that it draws itself
     assert (np.bincount(labels, minlength=10) > 5).all()
-    found = extract(make_extractor("digits", SHAPE, Wish()), to_uint8(x)).logits.argmax(1)
-    real, run = evaluate([Subject(tmp_path, model)], {}, Data(), Wish(metrics=("classes",), seeds=1))
+    found = extract(make_extractor("digits", SHAPE, Settings()), to_uint8(x)).logits.argmax(1)
+    real, run = evaluate([Run(tmp_path, model)], {}, Data(), Settings(metrics=("classes",), seeds=1))
     np.testing.assert_allclose(run.scores["label_accuracy"], (found == labels).mean())
     assert "label_accuracy" not in real.scores
     assert Sampler(untrained("gan", SHAPE).game, True, "average").labels(9, 0) is None

@@ -9,8 +9,8 @@ import pytest
 from genlab.config.sections import Parallel
 from genlab.data.sources import load as load_data
 from genlab.evaluate.devices import over_rows
-from genlab.evaluate.judge import make_judge
-from genlab.evaluate.run import Subject, Wish, evaluate
+from genlab.evaluate.evaluator import Run, Settings, evaluate
+from genlab.evaluate.scorer import make_scorer
 from genlab.model import load
 from genlab.nn.layers import AXIS
 
@@ -55,17 +55,17 @@ def test_the_mapper_is_the_one_that_is_named(mapper, monkeypatch):
 
 
 def test_a_run_is_evaluated_by_its_own_mapper(trained, monkeypatch):
-    """Samples, features, likelihood, reconstructions, ways between samples, and the judge of training: all without
-    pmap where the run was told shard_map, and to 1e-4 the numbers of pmap."""
+    """Samples, features, likelihood, reconstructions, ways between samples, and the score while training: all without
+    pmap where the configuration says shard_map, and to 1e-4 the numbers of pmap."""
     model = load(trained("vae"))
-    wish = Wish(metrics=("frechet", "precision", "likelihood", "reconstruction", "smoothness"), n=20, seeds=1)
+    settings = Settings(metrics=("frechet", "precision", "likelihood", "reconstruction", "smoothness"), n=20, seeds=1)
 
     def measured(parallel):
         config = dataclasses.replace(model.config, parallel=parallel)
-        subject = Subject(trained("vae"), dataclasses.replace(model, config=config))
-        scores = [result.scores for result in evaluate([subject], {}, config.data, wish)]
-        judge = make_judge(config, model.game, load_data(config.data))
-        return [*scores, judge(model.state)[1]]
+        run = Run(trained("vae"), dataclasses.replace(model, config=config))
+        scores = [result.scores for result in evaluate([run], {}, config.data, settings)]
+        scorer = make_scorer(config, model.game, load_data(config.data))
+        return [*scores, scorer(model.state)[1]]
 
     expected = measured(Parallel("pmap", 1))
     with monkeypatch.context() as patch:

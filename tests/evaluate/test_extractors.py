@@ -22,7 +22,7 @@ def images(n, shape=(8, 8, 1), seed=0):
 
 @pytest.fixture(scope="module")
 def digits():
-    return classifier.load(classifier.shipped("digits"))
+    return classifier.load(classifier.bundled("digits"))
 
 
 def test_pixels_are_flat_and_in_the_unit_interval():
@@ -46,17 +46,17 @@ def test_devices_and_chunks_change_nothing(digits, n):
 def test_the_shipped_classifier_of_digits_is_as_good_as_it_says(digits):
     """On the test split, which its training has not seen; its features have mean square 1 on the training split."""
     dataset = load(Data())
-    assert digits.accuracy == classifier.accuracy(digits, *classifier.everything(dataset.test)) > 0.95
-    seen = extract(digits, classifier.everything(dataset.train)[0])
+    assert digits.accuracy == classifier.accuracy(digits, *classifier.read_all(dataset.test)) > 0.95
+    seen = extract(digits, classifier.read_all(dataset.train)[0])
     np.testing.assert_allclose(np.square(seen.x).mean(), 1, rtol=1e-4)
 
 
 def test_the_shipped_classifier_of_mnist(digits):
-    mnist = classifier.load(classifier.shipped("tfds:mnist"))
+    mnist = classifier.load(classifier.bundled("tfds:mnist"))
     assert mnist.shape == (28, 28, 1) and mnist.accuracy > 0.985 and mnist.digest != digits.digest
     for path in classifier.FOLDER.iterdir():
         assert path.stat().st_size < 2**20
-    assert classifier.shipped("tfds:cifar10") is None
+    assert classifier.bundled("tfds:cifar10") is None
 
 
 def toy(n=256, classes=2):

@@ -180,7 +180,7 @@ def _keys(draws):
 def test_a_vaes_grey_cross_entropy_is_its_loss(model):
     vae = model(VAE(latent=3, encoder=Net(width=8), decoder=Net(width=8)), (8, 8, 1))
     found = inference.likelihood(vae, IMAGES, 300)
-    networks = vae.game.samplers(vae.state, ema=True)
+    networks = vae.game.sampling_networks(vae.state, ema=True)
     method, x = vae.game.method, jnp.asarray(IMAGES) / 127.5 - 1
 
     def loss(keys):
@@ -235,7 +235,7 @@ def test_units_of_a_posterior_are_measured_against_the_normal_prior(model, make)
     """By the formula of Kingma and Welling (2014), appendix B, with posteriors that are partly near the prior."""
     net = Net(width=8, depth=1)
     measured = model(make(latent=6, encoder=net, decoder=net), (8, 8, 1))
-    networks = measured.game.samplers(measured.state, ema=True)
+    networks = measured.game.sampling_networks(measured.state, ema=True)
     x = jnp.asarray(IMAGES) / 127.5 - 1
     mean, log_variance = (np.asarray(part) for part in measured.game.method.posterior(networks, x))
     kl = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)

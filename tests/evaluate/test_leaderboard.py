@@ -9,9 +9,9 @@ import pytest
 
 from genlab import cli
 from genlab.errors import Invalid
+from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row, markdown
 from genlab.evaluate.protocol import Stamp, require_same
-from genlab.evaluate.run import Result
 
 STAMP = Stamp("digits", "train", "b90e9f2f341f", 1437, 180, "classifier")
 
@@ -26,8 +26,8 @@ def test_means_and_spreads_by_hand():
         Row("a", (result("a", 0, 1.0, 500), result("a", 1, 2.0, 600))),
         Row("b", (result("b", 0, 4.0, 1000), result("b", 1, 4.0, 1000))),
     ]
-    floor = Result("real", STAMP, {"frechet": 0.25, "kid": -0.5})
-    said = markdown(floor, rows).splitlines()
+    real = Result("real", STAMP, {"frechet": 0.25, "kid": -0.5})
+    said = markdown(real, rows).splitlines()
     assert said[0].startswith("digits, against 1437") and said[0].endswith("standard deviation of 2 training seeds:")
     assert said[2:] == [
         "| preset | iterations | frechet | kid |",

@@ -5,7 +5,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.evaluate import pairs
-from genlab.evaluate.neighbours import nearest, nearest_ratio, overlap, reach
+from genlab.evaluate.neighbours import nearest, nearest_ratio, overlap, squared_radii
 
 
 def column(*values):
@@ -31,7 +31,7 @@ def definitions(real, fake, k):
 def test_by_hand_in_one_dimension():
     """With k = 1 the balls of the real ones are [-1, 1], [0, 2] and [1, 19]."""
     real = column(0, 1, 10)
-    np.testing.assert_allclose(reach(real, 1), column(1, 1, 81))
+    np.testing.assert_allclose(squared_radii(real, 1), column(1, 1, 81))
     fake = column(-1, -1.5, 5, 5.5, 19.5)  # the first on a rim, the second and the last outside
     # those of the fakes are [-1.5, -0.5], [-2, -1], [4.5, 5.5], [5, 6] and [5.5, 33.5]: only 10 is in one
     # three of five fakes are in one ball each; the balls of 0 (-1) and of 10 (5) hold a fake, that of 1 none
@@ -43,7 +43,7 @@ def test_by_hand_in_one_dimension():
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_radius_is_to_the_kth_other_row(k):
-    np.testing.assert_allclose(reach(column(0, 1, 3, 7), k)[0], [1, 9, 49][:k])
+    np.testing.assert_allclose(squared_radii(column(0, 1, 3, 7), k)[0], [1, 9, 49][:k])
 
 
 @pytest.mark.parametrize("n", [7, 36, 200, 1025])
@@ -51,8 +51,8 @@ def test_radii_are_those_of_sorting(n):
     """However many groups of columns that makes, and however many distances are equal."""
     rng = np.random.default_rng(n)
     for x in (rng.normal(size=(n, 3)), rng.integers(0, 4, size=(n, 2)).astype(np.float64)):
-        everything = np.sort(np.square(x[:, None] - x).sum(-1), axis=1)
-        np.testing.assert_allclose(reach(x, 5), everything[:, 1:6], atol=1e-12)
+        distances = np.sort(np.square(x[:, None] - x).sum(-1), axis=1)
+        np.testing.assert_allclose(squared_radii(x, 5), distances[:, 1:6], atol=1e-12)
 
 
 def test_equal_samples_score_one_and_far_ones_zero():
@@ -95,7 +95,7 @@ def test_all_are_their_definitions_beyond_one_chunk(monkeypatch):
     three, five = definitions(real, fake, 3), definitions(real, fake, 5)
     expected = [three["precision"], three["recall"], five["density"], five["coverage"]]
     np.testing.assert_allclose(overlap(real, fake), expected, atol=1e-6)
-    assert overlap(real, fake, reach(real, 7)) == overlap(real, fake)
+    assert overlap(real, fake, squared_radii(real, 7)) == overlap(real, fake)
 
 
 def test_float32_features_lose_nothing():
@@ -106,7 +106,9 @@ def test_float32_features_lose_nothing():
     for a, b in ((real, fake), (fake, real)):
         assert overlap(a, b) == overlap(a.astype(np.float64), b.astype(np.float64))
     copies = overlap(real, real[:100])
-    inside = np.square(real[:, None] - real[:100].astype(np.float64)).sum(-1) <= reach(real, 5)[:, [4]] * (1 + 1e-9)
+    inside = np.square(real[:, None] - real[:100].astype(np.float64)).sum(-1) <= squared_radii(real, 5)[:, [4]] * (
+        1 + 1e-9
+    )
     assert copies.density == inside.sum() / 500
 
 
@@ -127,10 +129,10 @@ def test_the_nearest_are_found():
 
 def test_the_ratio_tells_copies_from_fresh_samples():
     rng = np.random.default_rng(6)
-    train, fresh, unseen = (rng.normal(size=(200, 3)) for _ in range(3))
-    assert abs(nearest_ratio(train, fresh, unseen) - 1) < 0.15
-    assert nearest_ratio(train, train[:50] + 1e-4, unseen) < 1e-2
-    assert nearest_ratio(train, train[:50], unseen) < 1e-6
+    train, fresh, held_out = (rng.normal(size=(200, 3)) for _ in range(3))
+    assert abs(nearest_ratio(train, fresh, held_out) - 1) < 0.15
+    assert nearest_ratio(train, train[:50] + 1e-4, held_out) < 1e-2
+    assert nearest_ratio(train, train[:50], held_out) < 1e-6
 
 
 def test_too_few_examples_are_refused():

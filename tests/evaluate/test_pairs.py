@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from genlab.data.config import Data
-from genlab.evaluate import pairs, run
+from genlab.evaluate import evaluator as evaluator_module
+from genlab.evaluate import pairs
+from genlab.evaluate.evaluator import Evaluator, Settings
 from genlab.evaluate.neighbours import overlap
 from genlab.evaluate.pairs import over_pairs
-from genlab.evaluate.run import Bench, Wish
 
 
 @pytest.mark.parametrize("cells", [1, 5, 12, 1000])
@@ -35,17 +36,17 @@ def test_distances_of_large_numbers_are_exact():
 
 @pytest.mark.parametrize(("n", "most"), [(20, 10_000), (10_000, 10_000), (50_000, 50_000)])
 def test_as_many_of_either_are_paired_as_there_are_samples(n, most):
-    bench = Bench(Data(), Wish(n=n))
-    assert bench.stamp(n).n_neighbours == bench.against.most == most
+    evaluator = Evaluator(Data(), Settings(n=n))
+    assert evaluator.stamp(n).n_neighbours == evaluator.references.max_examples == most
 
 
 def test_what_is_stamped_is_what_is_paired(monkeypatch):
     """Of the samples, and of the real ones."""
-    monkeypatch.setattr(run, "NEIGHBOURS", 50)
-    bench = Bench(Data(), Wish(metrics=("precision", "density", "kernel"), n=70, extractor="pixels"))
-    x = bench.test.x[:90]
-    scores, _, _ = bench.samples(iter([(x, None)]))
-    assert bench.stamp(70).n_neighbours == 70
-    real, fake = (z[:70].reshape(70, -1).astype(np.float32) / 255 for z in (bench.real.x, x))
+    monkeypatch.setattr(evaluator_module, "NEIGHBOURS", 50)
+    evaluator = Evaluator(Data(), Settings(metrics=("precision", "density", "kernel"), n=70, extractor="pixels"))
+    x = evaluator.test.x[:90]
+    scores, _, _ = evaluator.score_samples(iter([(x, None)]))
+    assert evaluator.stamp(70).n_neighbours == 70
+    real, fake = (z[:70].reshape(70, -1).astype(np.float32) / 255 for z in (evaluator.real.x, x))
     expected = overlap(real, fake)._asdict()
     np.testing.assert_allclose([scores[name] for name in expected], list(expected.values()), rtol=1e-12)

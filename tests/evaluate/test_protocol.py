@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from genlab.errors import Invalid
-from genlab.evaluate.protocol import NAMES, PROTOCOLS, Stamp, differences, require_same, spoken
+from genlab.evaluate.protocol import NAMES, PROTOCOLS, Stamp, describe_stamp, differences, require_same
 
 STAMP = Stamp(
     data="digits",
@@ -64,8 +64,8 @@ def test_what_is_not_known_keeps_nothing_from_being_compared():
     require_same({"a": STAMP, "b": dataclasses.replace(STAMP, quantised="round")})
 
 
-def test_a_stamp_is_spoken_in_one_line():
-    said = spoken(STAMP)
+def test_a_stamp_is_described_in_one_line():
+    said = describe_stamp(STAMP)
     assert said.startswith("digits, against 1437 of the train split (") and "\n" not in said
     for part in ("n_generated 180", "extractor classifier", "weights c803b3d8ae6e", "ema True", "seeds 0 1"):
         assert part in said

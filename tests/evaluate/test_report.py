@@ -1,4 +1,4 @@
-"""Runs and foreign images measured end to end: stamps, tables, records, and what is refused."""
+"""Runs, and images of other programs, measured end to end: stamps, tables, records, and what is refused."""
 
 import dataclasses
 import json
@@ -13,12 +13,12 @@ from genlab.config.plain import to_dict
 from genlab.data.config import Data
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid
+from genlab.evaluate.evaluator import Evaluator, Result, Run, Settings, evaluate
 from genlab.evaluate.extractors import Pixels
+from genlab.evaluate.inputs import load_runs
 from genlab.evaluate.protocol import PROTOCOLS, require_same
 from genlab.evaluate.report import record, table
-from genlab.evaluate.run import Bench, Result, Subject, Wish, evaluate
-from genlab.evaluate.samples import Foreign
-from genlab.evaluate.subjects import subjects
+from genlab.evaluate.samples import ExternalImages
 from genlab.train.loop import train
 
 
@@ -31,15 +31,15 @@ def own_cache(tmp_path_factory, monkeypatch):
 def gan(untrained, tmp_path):
     """An untrained model in a run folder."""
     (tmp_path / "run" / "samples").mkdir(parents=True)
-    return Subject(tmp_path / "run", untrained("wgan_gp", (8, 8, 1)))
+    return Run(tmp_path / "run", untrained("wgan_gp", (8, 8, 1)))
 
 
 def real_digits(n=180):
-    return Bench(Data(), Wish()).test.x[:n]
+    return Evaluator(Data(), Settings()).test.x[:n]
 
 
 def test_digits_in_the_classifiers_features(gan):
-    real, run = evaluate([gan], {}, Data(), Wish(seeds=2))
+    real, run = evaluate([gan], {}, Data(), Settings(seeds=2))
     stamp = run.stamp
     assert (stamp.data, stamp.split, stamp.n_real, stamp.n_generated) == ("digits", "train", 1437, 180)
     assert (stamp.extractor, stamp.resize, stamp.grey, stamp.seeds) == ("classifier", "none", "as they are", (0, 1))
@@ -56,51 +56,55 @@ def test_digits_in_the_classifiers_features(gan):
 
 
 def test_a_model_of_the_training_images_is_perfect_but_copied():
-    """Foreign images that are training images: all is well except that they are no new ones; and unseen ones are."""
-    bench = Bench(Data(), Wish(metrics=("frechet", "precision", "neighbours"), n=180))
-    copies = bench.foreign(Foreign(Path("copies"), bench.train.x))
-    unseen = bench.foreign(Foreign(Path("unseen"), real_digits()))
+    """All is well with training images in the place of samples except that they are no new ones; held-out ones are."""
+    evaluator = Evaluator(Data(), Settings(metrics=("frechet", "precision", "neighbours"), n=180))
+    copies = evaluator.evaluate_images(ExternalImages(Path("copies"), evaluator.train.x))
+    held_out = evaluator.evaluate_images(ExternalImages(Path("unseen"), real_digits()))
     assert copies.scores["precision"] == 1 and copies.scores["nearest_ratio"] < 1e-3
-    np.testing.assert_allclose(unseen.scores["nearest_ratio"], 1, rtol=1e-6)
-    assert copies.picture.shape == unseen.picture.shape and copies.picture.dtype == np.uint8
-    assert copies.stamp.ema is None and len(copies.spread) == 4 and not unseen.spread  # 180 of 1437, and all there are
+    np.testing.assert_allclose(held_out.scores["nearest_ratio"], 1, rtol=1e-6)
+    assert copies.picture.shape == held_out.picture.shape and copies.picture.dtype == np.uint8
+    assert (
+        copies.stamp.ema is None and len(copies.spread) == 4 and not held_out.spread
+    )  # 180 of 1437, and all there are
 
 
 def test_copies_are_found_out_whatever_split_samples_are_measured_against():
     """It is the training images that may be copied, and the test images that are unseen."""
-    bench = Bench(Data(), Wish(metrics=("neighbours",), split="test", n=180))
-    assert bench.stamp(180).split == "test"
-    assert bench.foreign(Foreign(Path("copies"), bench.train.x)).scores["nearest_ratio"] < 1e-3
-    np.testing.assert_allclose(bench.foreign(Foreign(Path("new"), real_digits())).scores["nearest_ratio"], 1, rtol=1e-6)
-    assert bench.floor().scores["nearest_ratio"] < 1e-3  # against the test split the floor is of training images
+    evaluator = Evaluator(Data(), Settings(metrics=("neighbours",), split="test", n=180))
+    assert evaluator.stamp(180).split == "test"
+    assert evaluator.evaluate_images(ExternalImages(Path("copies"), evaluator.train.x)).scores["nearest_ratio"] < 1e-3
+    np.testing.assert_allclose(
+        evaluator.evaluate_images(ExternalImages(Path("new"), real_digits())).scores["nearest_ratio"], 1, rtol=1e-6
+    )
+    assert evaluator.evaluate_real().scores["nearest_ratio"] < 1e-3  # against the test split these are training images
 
 
 def test_the_same_images_score_the_same_as_samples_and_as_a_file(gan):
     """However they come in: from a model, or from what it wrote."""
-    wish = Wish(n=50, seeds=1, metrics=("frechet",))
-    _, run = evaluate([gan], {}, Data(), wish)
-    images = Foreign(Path("file"), to_uint8(gan.model.sample(50, 0)))
-    _, file = evaluate([], {Path("file"): images}, Data(), wish)
+    settings = Settings(n=50, seeds=1, metrics=("frechet",))
+    _, run = evaluate([gan], {}, Data(), settings)
+    images = ExternalImages(Path("file"), to_uint8(gan.model.sample(50, 0)))
+    _, file = evaluate([], {Path("file"): images}, Data(), settings)
     np.testing.assert_allclose(file.scores["frechet"], run.scores["frechet"], rtol=1e-4)
 
 
 def test_points_against_their_modes(untrained, tmp_path):
-    subject = Subject(tmp_path, untrained("wgan_gp_points", (2,)))
-    real, run = evaluate([subject], {}, Data(), Wish(seeds=1))
+    points = Run(tmp_path, untrained("wgan_gp_points", (2,)))
+    real, run = evaluate([points], {}, Data(), Settings(seeds=1))
     assert real.scores["modes"] == 8 and real.scores["good_share"] > 0.99 and real.scores["transport"] < 0.2
     assert run.scores["good_share"] < 0.5 and run.scores["transport"] > 0.5
-    roll = Subject(tmp_path, untrained("wgan_gp_points", (2,), data={"name": "points:swissroll"}))
-    assert list(evaluate([roll], {}, Data(), Wish(seeds=1))[1].scores) == ["transport"]
+    roll = Run(tmp_path, untrained("wgan_gp_points", (2,), data={"name": "points:swissroll"}))
+    assert list(evaluate([roll], {}, Data(), Settings(seeds=1))[1].scores) == ["transport"]
     with pytest.raises(Invalid, match="metrics: modes; points:swissroll has none"):
-        evaluate([roll], {}, Data(), Wish(metrics=("modes",)))
+        evaluate([roll], {}, Data(), Settings(metrics=("modes",)))
     with pytest.raises(Invalid, match="metrics: 'frechet' is not for points; these are: modes, transport, likelihood"):
-        evaluate([roll], {}, Data(), Wish(metrics=("frechet",)))
+        evaluate([roll], {}, Data(), Settings(metrics=("frechet",)))
 
 
 def test_what_a_model_says_has_a_stamp_of_its_own(untrained, tmp_path):
-    vae = Subject(tmp_path, untrained("vae", (8, 8, 1)))
+    vae = Run(tmp_path, untrained("vae", (8, 8, 1)))
     metrics = ("frechet", "likelihood", "reconstruction", "latents", "representation")
-    _, samples, said = evaluate([vae], {}, Data(), Wish(metrics, seeds=1, importance=2))
+    _, samples, said = evaluate([vae], {}, Data(), Settings(metrics, seeds=1, importance=2))
     assert list(samples.scores) == ["frechet"]
     assert (said.stamp.split, said.stamp.n_real, said.stamp.importance, said.stamp.extractor) == ("test", 180, 2, None)
     assert (said.stamp.ema, said.stamp.seeds, said.stamp.n_generated) == (True, None, None)
@@ -116,9 +120,9 @@ def test_likelihoods_of_unlike_things_are_not_compared(untrained, tmp_path):
         "density": {"method": {"likelihood": "gaussian"}, "data": {"dequantise": True}},
         "bits": {"data": {"binarise": True}},
     }
-    models = [Subject(tmp_path / name, untrained("vae", (8, 8, 1), **s)) for name, s in sections.items()]
-    wish = Wish(("likelihood",), importance=2)
-    found = {Path(r.name).name: r for model in models for r in evaluate([model], {}, Data(), wish)}
+    models = [Run(tmp_path / name, untrained("vae", (8, 8, 1), **s)) for name, s in sections.items()]
+    settings = Settings(("likelihood",), importance=2)
+    found = {Path(r.name).name: r for model in models for r in evaluate([model], {}, Data(), settings)}
     stamps = {name: (r.stamp.observation, r.stamp.binarised, r.stamp.dequantised) for name, r in found.items()}
     assert stamps == {
         "grey": ("bernoulli", "none", False),
@@ -137,7 +141,7 @@ def test_likelihoods_of_unlike_things_are_not_compared(untrained, tmp_path):
 
 
 def test_unlike_numbers_stand_in_two_tables(gan):
-    real, run = evaluate([gan], {}, Data(), Wish(n=300, seeds=1))
+    real, run = evaluate([gan], {}, Data(), Settings(n=300, seeds=1))
     assert (real.stamp.n_generated, run.stamp.n_generated) == (180, 300)
     said = table([real, run])
     assert "not to be compared with the above: n_generated: 300, not 180" in said
@@ -146,11 +150,11 @@ def test_unlike_numbers_stand_in_two_tables(gan):
 
 
 def test_a_table_has_straight_columns_and_says_errors_and_spreads():
-    bench = Bench(Data(), Wish(metrics=("kernel",)))
+    evaluator = Evaluator(Data(), Settings(metrics=("kernel",)))
     scores = {"kernel_distance": 0.5, "kernel_distance_error": 0.03}
     rows = [
-        Result("real", bench.stamp(180), scores),
-        Result("a longer name", bench.stamp(180), scores | {"kernel_distance": 0.25}, step=7, which="best"),
+        Result("real", evaluator.stamp(180), scores),
+        Result("a longer name", evaluator.stamp(180), scores | {"kernel_distance": 0.25}, step=7, which="best"),
     ]
     lines = table(rows).splitlines()
     assert lines[1].split() == ["name", "which", "step", "n", "kernel", "distance"]
@@ -158,26 +162,30 @@ def test_a_table_has_straight_columns_and_says_errors_and_spreads():
     assert len({len(line) for line in lines[1:]}) == 1
 
 
-class Named(Pixels):
+class InceptionStandIn(Pixels):
     """Pixels in the place of inception."""
 
     name = "inception"
 
 
 def test_published_protocols_set_everything(monkeypatch):
-    monkeypatch.setattr("genlab.evaluate.inception.load", lambda path, grey: Named(name="inception"))
+    monkeypatch.setattr("genlab.evaluate.inception.load", lambda path, grey: InceptionStandIn(name="inception"))
     small = dataclasses.replace(PROTOCOLS["mimicry"], n_real=90, n_generated=60, subsets=(2, 30))
     monkeypatch.setitem(PROTOCOLS, "mimicry", small)
-    asked = Wish(protocol="mimicry", weights=Path("w.pth"), n=7, seeds=1, metrics=("kernel", "frechet"))
-    bench = Bench(Data(), asked)
-    stamp = bench.stamp(bench.n)
+    asked = Settings(protocol="mimicry", weights=Path("w.pth"), n=7, seeds=1, metrics=("kernel", "frechet"))
+    evaluator = Evaluator(Data(), asked)
+    stamp = evaluator.stamp(evaluator.n)
     assert (stamp.protocol, stamp.split, stamp.n_real, stamp.n_generated) == ("mimicry", "train+validation", 90, 60)
-    assert (stamp.kernel, stamp.splits, bench.wish.seeds) == ("2 subsets of 30", 10, 3)
-    assert list(bench.foreign(Foreign(Path("x"), real_digits(60))).scores) == ["kid", "kid_error", "fid"]
+    assert (stamp.kernel, stamp.splits, evaluator.settings.seeds) == ("2 subsets of 30", 10, 3)
+    assert list(evaluator.evaluate_images(ExternalImages(Path("x"), real_digits(60))).scores) == [
+        "kid",
+        "kid_error",
+        "fid",
+    ]
 
 
 def test_refusals(gan, untrained, tmp_path):
-    points = Subject(tmp_path / "b", untrained("wgan_gp_points", (2,)))
+    points = Run(tmp_path / "b", untrained("wgan_gp_points", (2,)))
 
     def said(*arguments):
         with pytest.raises(Invalid) as error:
@@ -185,19 +193,19 @@ def test_refusals(gan, untrained, tmp_path):
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    assert "is not one data set" in said([gan, points], {}, Data(), Wish())
-    assert "at least one folder of a run, --npz or --folder" in said([], {}, Data(), Wish())
-    assert "weights: none; inception needs a file" in said([gan], {}, Data(), Wish(extractor="inception"))
+    assert "is not one data set" in said([gan, points], {}, Data(), Settings())
+    assert "at least one folder of a run, --npz or --folder" in said([], {}, Data(), Settings())
+    assert "weights: none; inception needs a file" in said([gan], {}, Data(), Settings(extractor="inception"))
     assert "metrics: score; needs an extractor with classes" in said(
-        [gan], {}, Data(), Wish(("score",), extractor="pixels")
+        [gan], {}, Data(), Settings(("score",), extractor="pixels")
     )
-    wide = {Path("x"): Foreign(Path("x"), np.zeros((9, 8, 9, 1), np.uint8))}
-    assert "images: (8, 9, 1) is not of the real images' shape (8, 8, 1)" in said([], wide, Data(), Wish(n=6))
-    assert "n: 180 is not at most 9" in said([], wide, Data(), Wish())
+    wide = {Path("x"): ExternalImages(Path("x"), np.zeros((9, 8, 9, 1), np.uint8))}
+    assert "images: (8, 9, 1) is not of the real images' shape (8, 8, 1)" in said([], wide, Data(), Settings(n=6))
+    assert "n: 180 is not at most 9" in said([], wide, Data(), Settings())
     for wrong in ({"n": 5}, {"seeds": 0}, {"importance": 0}, {"n_real": 3}):
         with pytest.raises(Invalid, match=next(iter(wrong))):
-            Wish(**wrong)
-    result = Result("absent", Bench(Data(), Wish()).stamp(9), {"frechet": 1.0}, run=tmp_path / "absent", step=0)
+            Settings(**wrong)
+    result = Result("absent", Evaluator(Data(), Settings()).stamp(9), {"frechet": 1.0}, run=tmp_path / "absent", step=0)
     with pytest.raises(Invalid, match="run_dirs: .*absent; must be writable"):
         record([result])
 
@@ -222,7 +230,7 @@ def test_the_script_prints_a_table_and_records(root, tiny, tmp_path, monkeypatch
     rows = [json.loads(line) for line in (run / "evaluation.jsonl").read_text().splitlines()]
     samples = [row for row in rows if "frechet" in row["scores"]]
     assert (
-        samples[0] == samples[1 if len(subjects([run], "both", True)) == 1 else 2]
+        samples[0] == samples[1 if len(load_runs([run], "both", True)) == 1 else 2]
     )  # an equal evaluation, an equal line
     assert samples[0]["stamp"]["seeds"] == [0] and samples[-1]["stamp"]["seeds"] == [0, 1]
     assert {"last"} & set(",".join(row["which"] for row in rows).replace(" ", "").split(","))
@@ -248,13 +256,13 @@ def test_where_training_logged_to_wandb_evaluation_goes_too(gan, tmp_path, monke
 
     monkeypatch.setattr("genlab.evaluate.report.Wandb", Sink)
     train_config = {"config": to_dict(gan.model.config), "shape": [8, 8, 1], "classes": []}
-    (gan.run / "config.json").write_text(json.dumps(train_config))
-    stamp = Bench(Data(), Wish()).stamp(9)
-    result = Result("a", stamp, {"frechet": 1.5}, run=gan.run, step=7, picture=np.zeros((4, 4, 3), np.uint8))
+    (gan.folder / "config.json").write_text(json.dumps(train_config))
+    stamp = Evaluator(Data(), Settings()).stamp(9)
+    result = Result("a", stamp, {"frechet": 1.5}, run=gan.folder, step=7, picture=np.zeros((4, 4, 3), np.uint8))
     record([result])
     assert not sent
-    (gan.run / "wandb").mkdir()
-    (gan.run / "wandb" / "run-id").write_text("id")
+    (gan.folder / "wandb").mkdir()
+    (gan.folder / "wandb" / "run-id").write_text("id")
     record([result])
     opened = ("disabled", "genlab", "run", "wgan_gp")
     assert sent == [opened, (7, {"eval/frechet": 1.5}), (7, "eval/neighbours", (4, 4, 3)), "closed"]
@@ -273,10 +281,10 @@ def test_the_best_and_the_last_checkpoint(tiny, tmp_path, monkeypatch):
     config = tiny("vae", steps=6, checkpoint={"every": 100})
     config = dataclasses.replace(config, evaluate=dataclasses.replace(config.evaluate, every=2))
     train(config, tmp_path, lambda *_: lambda state: (score := next(scores), {"eval/kernel_distance": score}))
-    found = subjects([tmp_path], "both", True)
+    found = load_runs([tmp_path], "both", True)
     assert [(s.which, int(s.model.state.step)) for s in found] == [("best", 4), ("last", 6)]
-    assert [int(s.model.state.step) for s in subjects([tmp_path], "best", True)] == [4]
-    assert [int(s.model.state.step) for s in subjects([tmp_path], 6, True)] == [6]
+    assert [int(s.model.state.step) for s in load_runs([tmp_path], "best", True)] == [4]
+    assert [int(s.model.state.step) for s in load_runs([tmp_path], 6, True)] == [6]
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert {r["step"]: r["eval/kernel_distance"] for r in rows if "eval/kernel_distance" in r} == {
         2: 0.5,

@@ -43,7 +43,7 @@ def test_labels_are_needed():
 
 def test_an_encoders_features_are_its_latents(untrained):
     vae = untrained("vae", (8, 8, 1))
-    networks = vae.game.samplers(vae.state, ema=True)
+    networks = vae.game.sampling_networks(vae.state, ema=True)
     x = jnp.asarray(IMAGES) / 127.5 - 1
     np.testing.assert_allclose(features(vae, IMAGES), vae.game.method.encode(networks, x), atol=1e-5)
 

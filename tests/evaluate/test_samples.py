@@ -10,7 +10,7 @@ from PIL import Image
 
 from genlab.errors import Invalid
 from genlab.evaluate.samples import BATCH, Sampler, read_folder, read_npz, truncate
-from genlab.latent.morph import read_image
+from genlab.latent.interpolation import read_image
 from genlab.nn.network import Net
 
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genlab.evaluate.evaluator import Evaluator, Run, Settings
 from genlab.evaluate.extractors import Pixels
-from genlab.evaluate.run import Bench, Subject, Wish
 from genlab.evaluate.smoothness import path_length
 from genlab.kernels.random import example_keys, fold, uniform
 from genlab.latent.paths import slerp
@@ -64,7 +64,7 @@ def test_a_network_by_finite_steps(untrained):
 
 def test_it_is_a_metric_with_a_stamp(untrained, tmp_path):
     model = untrained("wgan_gp", (8, 8, 1))
-    bench = Bench(model.config.data, Wish(metrics=("smoothness",), n=20))
-    (result,) = bench.model(Subject(tmp_path, model))
+    evaluator = Evaluator(model.config.data, Settings(metrics=("smoothness",), n=20))
+    (result,) = evaluator.evaluate_run(Run(tmp_path, model))
     assert result.scores.keys() == {"path_length"} and math.isfinite(result.scores["path_length"])
     assert (result.stamp.extractor, result.stamp.n_generated) == ("classifier", 20)

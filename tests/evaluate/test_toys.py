@@ -7,10 +7,10 @@ import pytest
 
 from genlab import cli
 from genlab.errors import Invalid
+from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row
 from genlab.evaluate.protocol import Stamp
-from genlab.evaluate.run import Result
-from genlab.evaluate.toys import markdown, toy
+from genlab.evaluate.toys import markdown, toy_config
 from genlab.nn.network import Net
 
 STAMP = Stamp("points", "train", "b90e9f2f341f", 2000, 2000, "coordinates")
@@ -18,23 +18,23 @@ STAMP = Stamp("points", "train", "b90e9f2f341f", 2000, 2000, "coordinates")
 
 def test_a_preset_for_points_is_as_the_official_toy_code():
     """Its networks, latents and lambda; the loss, the number of updates and the update rule stay the preset's own."""
-    preset, method = cli.preset("wgan_gp").method, toy(cli.preset("wgan_gp"), 512).method
+    preset, method = cli.preset("wgan_gp").method, toy_config(cli.preset("wgan_gp"), 512).method
     assert method.latent == 2 and method.n_critic == preset.n_critic
     assert method.generator == method.critic == Net(width=512, depth=3, activation="relu")
     assert method.penalty.weight == 0.1 and method.penalty.target == 1 and method.penalty.where == "interpolated"
     rate = method.critic_optimizer
     assert (rate.learning_rate, rate.schedule, rate.b2) == (1e-3, "linear", preset.critic_optimizer.b2)
     for name in ("r3gan", "dragan"):  # R1 and R2, and DRAGAN's: the official code has none of them
-        assert toy(cli.preset(name)).method.penalty == cli.preset(name).method.penalty
-    assert toy(cli.preset("r3gan")).method.loss == "relativistic_pairing"
-    assert toy(cli.preset("gan")).method.discriminator == Net(width=128, depth=3, activation="relu")
-    assert toy(cli.preset("wgan")).method.generator_optimizer.name == "rmsprop"
+        assert toy_config(cli.preset(name)).method.penalty == cli.preset(name).method.penalty
+    assert toy_config(cli.preset("r3gan")).method.loss == "relativistic_pairing"
+    assert toy_config(cli.preset("gan")).method.discriminator == Net(width=128, depth=3, activation="relu")
+    assert toy_config(cli.preset("wgan")).method.generator_optimizer.name == "rmsprop"
 
 
 @pytest.mark.parametrize("name", ["ae", "vae_gan"])
 def test_other_methods_are_refused(name):
     with pytest.raises(Invalid, match="^presets: .* is not an adversarial method$"):
-        toy(cli.preset(name))
+        toy_config(cli.preset(name))
 
 
 def test_the_table_by_hand():

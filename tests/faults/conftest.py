@@ -27,7 +27,7 @@ def answer(request: pytest.FixtureRequest) -> Callable[..., tuple[str | None, An
     def ask(act: Callable[[], Any], *names: str) -> tuple[str | None, Any]:
         found: list[Any] = []
         with contextlib.redirect_stdout(terminal()), contextlib.redirect_stderr(terminal()) as errors:
-            code = cli.ended(lambda argv: found.append(act()), [])
+            code = cli.run(lambda argv: found.append(act()), [])
             errors.flush()
         if code == 0:
             return None, found[0]

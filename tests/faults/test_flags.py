@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 import genlab
 from genlab import cli
-from genlab.latent import morph
+from genlab.latent import interpolation
 from genlab.serve.server import serve
 from genlab.train.loop import train
 
@@ -116,7 +116,7 @@ def test_a_place_that_no_file_system_can_hold_is_refused_by_its_field(flags, nam
 @pytest.mark.parametrize("text", LONG)
 def test_an_image_that_no_file_system_can_hold_is_refused_by_its_flag(text, trained, answer):
     model = genlab.load(trained("vae", steps=4))
-    message, _ = answer(lambda: morph.ends(model, ["0", text]))
+    message, _ = answer(lambda: interpolation.end_latents(model, ["0", text]))
     assert message.startswith("between: ")
 
 

@@ -15,7 +15,7 @@ from genlab.kernels.augment import (
     mirror,
     saturation,
     shift,
-    whole,
+    uniform_integers,
 )
 from genlab.kernels.random import example_keys, fold, uniform
 
@@ -155,7 +155,10 @@ def test_a_translation_may_bring_in_the_mirror_image():
 
 def test_whole_numbers_are_equally_likely():
     """Of 4,000 draws, a third each within 5 standard errors; the largest draw there is stays in range."""
-    drawn = np.asarray(whole(uniform(keys(4000)), -1, 1))
+    drawn = np.asarray(uniform_integers(uniform(keys(4000)), -1, 1))
     np.testing.assert_allclose(np.bincount(drawn + 1) / 4000, 1 / 3, atol=5 * (2 / 9 / 4000) ** 0.5)
     largest = jnp.asarray([1 - 2.0**-23])
-    assert all(whole(largest, -n, n)[0] == n for n in range(64)) and whole(0 * largest, -3, 3)[0] == -3
+    assert (
+        all(uniform_integers(largest, -n, n)[0] == n for n in range(64))
+        and uniform_integers(0 * largest, -3, 3)[0] == -3
+    )

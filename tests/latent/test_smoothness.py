@@ -28,11 +28,11 @@ def test_it_is_the_limit_of_karras_finite_steps():
     """At the drawn times, with steps of 1e-2: central differences of a curved decoder."""
     t = uniform(KEYS)
 
-    def see(z):
+    def features(z):
         return jnp.tanh(z @ W)
 
-    def at(t):
-        return jax.vmap(lambda a, b, t: see(slerp(a, b, t[None]))[0])(A, B, t)
+    def features_at(t):
+        return jax.vmap(lambda a, b, t: features(slerp(a, b, t[None]))[0])(A, B, t)
 
-    steps = jnp.square(at(t + 5e-3) - at(t - 5e-3)).sum(1) / 1e-4
-    np.testing.assert_allclose(speeds(see, A, B, KEYS), steps, rtol=1e-2)
+    steps = jnp.square(features_at(t + 5e-3) - features_at(t - 5e-3)).sum(1) / 1e-4
+    np.testing.assert_allclose(speeds(features, A, B, KEYS), steps, rtol=1e-2)

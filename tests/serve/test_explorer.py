@@ -11,7 +11,7 @@ from genlab.data.feed import to_uint8
 from genlab.data.sources import load as load_data
 from genlab.errors import Invalid
 from genlab.serve import explorer
-from genlab.serve.explorer import Explorer, survey
+from genlab.serve.explorer import Explorer, make_map
 
 
 def pixels(png):
@@ -26,7 +26,7 @@ def made(trained, monkeypatch):
 
     def make(name, **sections):
         model = genlab.load(trained(name, **sections))
-        return Explorer(model, survey(model))
+        return Explorer(model, make_map(model))
 
     return make
 
@@ -91,7 +91,7 @@ def test_a_direction_of_a_linear_generator_is_its_component(made, monkeypatch):
     weights = rng.normal(size=(model.method.latent, 64)) * np.geomspace(1, 1e-3, 64)
     monkeypatch.setattr(type(model), "decode", lambda self, z, labels=None: (z @ weights).reshape(-1, 8, 8, 1))
     monkeypatch.setattr(explorer, "POINTS", 1000)
-    seen = survey(model)
+    seen = make_map(model)
     flat = seen.shown.reshape(1000, -1)
     _, _, components = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
     moved = seen.directions @ weights

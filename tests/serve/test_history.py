@@ -20,7 +20,7 @@ def test_curves_leave_out_what_cannot_be_drawn(tmp_path):
 def test_long_curves_are_thinned_and_keep_their_end(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {i}, "a": {i / 2}}}\n' for i in range(1, 1002)))
     (values,) = history.curves(RunFolder(tmp_path)).values()
-    assert 200 < len(values) <= history.DRAWN
+    assert 200 < len(values) <= history.MAX_VALUES
     assert values[-1] == (1001, 500.5)
     assert {b[0] - a[0] for a, b in zip(values, values[1:], strict=False)} == {3}
 

@@ -285,7 +285,7 @@ def test_a_service_that_hangs_or_is_gone_costs_one_line_and_no_more_than_the_lim
     """And it does not outlive the trainer."""
     begin = "import os, signal, warnings; warnings.simplefilter('ignore', ResourceWarning)  # of a process left behind"
     end = f"""
-sinks.FINISH_SECONDS, sinks.LEAVE_SECONDS = 2.0, 1.0
+sinks.FINISH_SECONDS, sinks.TEARDOWN_SECONDS = 2.0, 1.0
 (pid,) = sinks._services()
 open({str(tmp_path / "pid")!r}, "w").write(str(pid))
 os.kill(pid, signal.{signal_name})
@@ -343,11 +343,11 @@ def test_a_malformed_key_costs_one_line(tmp_path):
     assert recorded(folder) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("wish", ["offline", "disabled"])
-def test_auto_obeys_the_user_s_own_wandb_mode(tmp_path, wish):
-    done, folder, _ = train(tmp_path, "auto", {"WANDB_MODE": wish, "WANDB_API_KEY": "0" * 40})
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_auto_obeys_the_user_s_own_wandb_mode(tmp_path, mode):
+    done, folder, _ = train(tmp_path, "auto", {"WANDB_MODE": mode, "WANDB_API_KEY": "0" * 40})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert recorded(folder) == ([0, 1, 2] if wish == "offline" else [])
+    assert recorded(folder) == ([0, 1, 2] if mode == "offline" else [])
 
 
 def test_a_wish_to_be_online_outweighs_the_user_s_own_wandb_mode(tmp_path):

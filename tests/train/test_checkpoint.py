@@ -14,7 +14,7 @@ import pytest
 from genlab import load
 from genlab.errors import Invalid
 from genlab.train import spmd
-from genlab.train.checkpoint import Checkpoints, abstract, mend
+from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
 from genlab.train.loop import train
 from genlab.train.state import Game
 
@@ -142,7 +142,7 @@ def test_what_a_killed_save_left_is_not_called_damaged(run, caplog):
     left = run / "checkpoints" / "6.orbax-checkpoint-tmp"
     left.mkdir()
     (left / "_CHECKPOINT_METADATA").write_text("{")
-    mend(run / "checkpoints")
+    set_aside_damaged(run / "checkpoints")
     assert not said(caplog) and left.exists()
 
 

@@ -18,11 +18,13 @@ def test_every_preset_survives_json(preset):
 
 
 def test_flags_override_presets():
-    wish = cli.parse(["--config", "wgan_gp", "--method.critic.width=17", "--data.image_size", "16", "--data.no-flip"])
-    assert wish.settings.method.critic.width == 17
-    assert wish.settings.data.image_size == 16
-    assert wish.settings.method.generator == cli.preset("wgan_gp").method.generator
-    assert str(wish.run_dir) == "runs/wgan_gp"
+    command = cli.parse(
+        ["--config", "wgan_gp", "--method.critic.width=17", "--data.image_size", "16", "--data.no-flip"]
+    )
+    assert command.settings.method.critic.width == 17
+    assert command.settings.data.image_size == 16
+    assert command.settings.method.generator == cli.preset("wgan_gp").method.generator
+    assert str(command.run_dir) == "runs/wgan_gp"
 
 
 @pytest.mark.parametrize("change", ["--train.steps 9", "--parallel.devices 2", "--checkpoint.keep 5", "--data.dir x"])
@@ -119,9 +121,9 @@ def test_a_run_from_before_a_setting_was_there_goes_on_with_its_default():
 
 def test_a_rule_given_by_a_flag_has_its_own_constants():
     """Not those of the preset's rule; what the preset says itself, as here eps, stays. A dry run shows the numbers."""
-    wish = cli.parse(["--config", "vae", "--method.optimizer.name", "lion"]).settings
-    assert resolved(wish).method.optimizer.b2 == 0.99
-    said = cli.describe(wish).splitlines()
+    config = cli.parse(["--config", "vae", "--method.optimizer.name", "lion"]).settings
+    assert resolved(config).method.optimizer.b2 == 0.99
+    said = cli.describe(config).splitlines()
     assert {"method.optimizer.name = 'lion'", "method.optimizer.b1 = 0.9", "method.optimizer.b2 = 0.99"} <= set(said)
     given = cli.parse(["--config", "vae", "--method.optimizer.b2", "0.5"]).settings
     assert "method.optimizer.b2 = 0.5" in cli.describe(given).splitlines()

@@ -79,9 +79,9 @@ def test_a_run_resumed_between_two_rows_has_the_same_rows(tiny, whole):
         jax.tree.map(np.testing.assert_array_equal, load(whole / name).state, load(whole / "run").state)
 
 
-def bench(config, row):
+def runner(config, row):
     """The state after so many iterations in such calls, and the last metrics."""
-    devices = spmd.pick(config.parallel, config.data.batch_size)
+    devices = spmd.training_devices(config.parallel, config.data.batch_size)
     dataset = load_data(config.data)
     game = Game(config.method, dataset.shape, 0, 10)
     feed = make_feed(config.data, dataset, 0, game.reads, len(devices), lambda x: spmd.replicate(x, devices))
@@ -101,11 +101,11 @@ def bench(config, row):
 def test_neither_calls_nor_devices_change_it(tiny):
     """Three plays, an interval of 4, rows of 3: of the updates 10 to 12, in the fourth iteration, none pays but 12."""
     lazy = {"n_critic": 3, "penalty": Penalty(interval=4)}
-    run = bench(tiny("wgan_gp", method=lazy), 3)
+    run = runner(tiny("wgan_gp", method=lazy), 3)
     expected = run(5)
     jax.tree.map(np.testing.assert_array_equal, expected, run(1, 2, 2))
     assert expected[0].stats[TALLY]["count"] == 1  # of the updates 9 to 14, counted from 0, that is 12
-    two = bench(tiny("wgan_gp", method=lazy, parallel={"devices": 2}), 3)(5)
+    two = runner(tiny("wgan_gp", method=lazy, parallel={"devices": 2}), 3)(5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), expected, two)
 
 

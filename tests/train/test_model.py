@@ -29,7 +29,7 @@ B = np.sign(X)  # they as a model sees them
 
 
 @dataclass(frozen=True)
-class Shown(Method):
+class LabelPlusLatent(Method):
     """Decodes to a picture of the latent's first number plus the label."""
 
     sampling = ("nothing",)
@@ -60,8 +60,8 @@ class Shown(Method):
 def model(tiny):
     """`model("vae")`, or of a method: with first weights, of which the averaged ones differ."""
 
-    def make(wish):
-        config = tiny(wish) if isinstance(wish, str) else dataclasses.replace(tiny("vae"), method=wish)
+    def make(method):
+        config = tiny(method) if isinstance(method, str) else dataclasses.replace(tiny("vae"), method=method)
         game = Game(config.method, SHAPE, 0, 1)
         state = game.init()
         state = dataclasses.replace(state, ema=jax.tree.map(lambda a: 1.5 * a, state.ema))
@@ -73,7 +73,7 @@ def model(tiny):
 @pytest.mark.parametrize("n", [1, FEW + 1, CHUNK + 3])
 def test_any_number_of_rows_is_the_methods_own(model, n):
     vae = model("vae")
-    networks = vae.game.samplers(vae.state, ema=True)
+    networks = vae.game.sampling_networks(vae.state, ema=True)
     z = np.random.default_rng(1).normal(size=(n, vae.method.latent)).astype(np.float32)
     found = vae.decode(z), vae.encode(X[:n]), vae.reconstruct(X[:n])
     methods = vae.method.decode, vae.method.encode, vae.method.reconstruct
@@ -136,21 +136,22 @@ def test_more_draws_tighten_the_bound(model):
 
 
 def test_labels_reach_the_method(model):
-    shown = model(Shown())
+    oracle = model(LabelPlusLatent())
     z = np.array([[0.5, 0], [0.25, 0], [0, 0]], np.float32)
-    np.testing.assert_array_equal(shown.decode(z, np.array([3, 0, 1]))[:, 0, 0, 0], [3.5, 0.25, 1])
-    np.testing.assert_array_equal(shown.decode(z, 2)[:, 0, 0, 0], [2.5, 2.25, 2])
-    np.testing.assert_array_equal(jax.jit(lambda f, z: f(z))(shown.decoder(2), z)[:, 0, 0, 0], [2.5, 2.25, 2])
+    np.testing.assert_array_equal(oracle.decode(z, np.array([3, 0, 1]))[:, 0, 0, 0], [3.5, 0.25, 1])
+    np.testing.assert_array_equal(oracle.decode(z, 2)[:, 0, 0, 0], [2.5, 2.25, 2])
+    np.testing.assert_array_equal(jax.jit(lambda f, z: f(z))(oracle.decoder(2), z)[:, 0, 0, 0], [2.5, 2.25, 2])
     label = np.arange(6) % 4
     np.testing.assert_array_equal(
-        shown.sample(6, 1, label, start=2)[:, 0, 0, 0], shown.prior(6, 1, 2)[:, 0] + label.astype(np.float32)
+        oracle.sample(6, 1, label, start=2)[:, 0, 0, 0],
+        oracle.prior(6, 1, 2)[:, 0] + label.astype(np.float32),
     )
-    drawn = np.round(shown.sample(400, 1)[:, 0, 0, 0] - shown.prior(400, 1)[:, 0])
+    drawn = np.round(oracle.sample(400, 1)[:, 0, 0, 0] - oracle.prior(400, 1)[:, 0])
     assert (np.bincount(drawn.astype(int)) > 60).all()
 
 
 def test_what_cannot_be_is_said_in_one_line(model):
-    gan, shown, vae = model("gan"), model(Shown()), model("vae")
+    gan, oracle, vae = model("gan"), model(LabelPlusLatent()), model("vae")
     z = np.zeros((3, 2), np.float32)
     for message, call in (
         ("encode: GAN has no encoder", lambda: gan.encode(X)),
@@ -159,10 +160,10 @@ def test_what_cannot_be_is_said_in_one_line(model):
         ("log_partition: VAE has none", lambda: vae.log_partition),
         ("log_likelihood: x has grey levels, of which bernoulli is no likelihood", lambda: vae.log_likelihood(X)),
         ("labels: 3 is not possible: GAN was not trained with labels", lambda: gan.sample(2, labels=3)),
-        ("labels: 4 is not one class from 0 to 3", lambda: shown.sample(2, labels=4)),
-        ("labels: -1 is not one class", lambda: shown.decoder(-1)),
-        (r"labels: \[0, 1\] is not one class .* or one for each of 3", lambda: shown.decode(z, [0, 1])),
-        ("labels: None is not enough for Shown; it has 4 classes", lambda: shown.decode(z)),
+        ("labels: 4 is not one class from 0 to 3", lambda: oracle.sample(2, labels=4)),
+        ("labels: -1 is not one class", lambda: oracle.decoder(-1)),
+        (r"labels: \[0, 1\] is not one class .* or one for each of 3", lambda: oracle.decode(z, [0, 1])),
+        ("labels: None is not enough for LabelPlusLatent; it has 4 classes", lambda: oracle.decode(z)),
         (r"z: \(3, 2\) is not the shape \(n, 16\)", lambda: vae.decode(z)),
         (r"x: .* is not the shape \(n, 8, 8, 1\)", lambda: vae.encode(X[:, :4])),
         ("n: 0 is not at least 1", lambda: vae.sample(0)),

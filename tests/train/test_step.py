@@ -38,12 +38,12 @@ def same_everywhere(tree) -> None:
             np.testing.assert_array_equal(other, first)
 
 
-class Bench:
+class Runner:
     """A game and its compiled step, outside the loop."""
 
     def __init__(self, config):
         dataset = load(config.data)
-        self.devices = spmd.pick(config.parallel, config.data.batch_size)
+        self.devices = spmd.training_devices(config.parallel, config.data.batch_size)
         self.game = Game(config.method, dataset.shape, config.train.seed, config.train.steps)
         place = functools.partial(spmd.replicate, devices=self.devices)
         self.feed = make_feed(config.data, dataset, config.train.seed, self.game.reads, len(self.devices), place)
@@ -73,10 +73,10 @@ def test_devices_and_mappers_agree(tiny, name):
     All devices hold the same state, bit for bit.
     """
     norm = {"generator": Net(width=8, norm="batch")} if name == "wgan_gp" else {}
-    one = Bench(tiny(name, method=norm))
+    one = Runner(tiny(name, method=norm))
     expected = one.run(one.init(), 3)
     for mapper, devices in (("pmap", 2), ("pmap", 8), ("shard_map", 4)):
-        many = Bench(tiny(name, method=norm, parallel={"devices": devices, "mapper": mapper}))
+        many = Runner(tiny(name, method=norm, parallel={"devices": devices, "mapper": mapper}))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), expected, many.run(many.init(), 3))
 
 
@@ -97,7 +97,7 @@ def test_devices_agree_on_spectral_norm_and_dropout(tiny, mapper):
     """1e-5 after 3 iterations on 1 and 2 devices: units are dropped by example, singular vectors equal everywhere."""
     net = Net(width=8, depth=2, spectral=True, dropout=0.4, activation="silu")
     method = {"generator": net, "critic": net, "n_critic": 2}
-    one, two = (Bench(tiny("wgan_gp", method=method, parallel={"devices": n, "mapper": mapper})) for n in (1, 2))
+    one, two = (Runner(tiny("wgan_gp", method=method, parallel={"devices": n, "mapper": mapper})) for n in (1, 2))
     one.game.check(one.init())
     (expected, metrics), (seen, others) = one.run(one.init(), 3), two.run(two.init(), 3)
     assert expected.stats["critic"] and expected.stats["generator"]
@@ -109,8 +109,8 @@ def test_power_iteration_moves_once_an_update(tiny):
     """Of weights that stand still: 3 iterations of 2 updates are 6; the generator's plays leave the critic's be."""
     sgd = Optimizer(name="sgd", learning_rate=1e-30)
     critic = Net(width=8, depth=1, spectral=True, dropout=0.5)
-    bench = Bench(tiny("wgan_gp", method={"critic": critic, "critic_optimizer": sgd, "n_critic": 2}))
-    start, after = jax.device_get(bench.init()), bench.run(bench.init(), 3)[0]
+    runner = Runner(tiny("wgan_gp", method={"critic": critic, "critic_optimizer": sgd, "n_critic": 2}))
+    start, after = jax.device_get(runner.init()), runner.run(runner.init(), 3)[0]
     for path in (["layers", "layers", 0, "layers", 0], ["layers", "layers", 1]):
         layer, u, seen = (
             functools.reduce(lambda tree, name: tree[name], path, tree["critic"])
@@ -129,7 +129,7 @@ def test_dropout_acts_in_updates_only(tiny):
     config = tiny(
         "ae", method={name: Net(width=8, dropout=0.5) for name in ("encoder", "decoder")} | {"optimizer": sgd}
     )
-    game = Bench(config).game
+    game = Runner(config).game
     state, keys = game.init(), example_keys(jax.random.key(0), jnp.arange(4))
     x = jax.random.normal(jax.random.key(1), (4, *game.shape))
 
@@ -154,22 +154,22 @@ def test_the_default_preset_agrees_on_more_devices():
     smooth = {name: Net(activation="silu") for name in ("generator", "critic")}
     config = dataclasses.replace(config, method=dataclasses.replace(config.method, **smooth))
     expected, *others = (
-        Bench(dataclasses.replace(config, parallel=spmd.Parallel(mapper, devices)))
+        Runner(dataclasses.replace(config, parallel=spmd.Parallel(mapper, devices)))
         for mapper, devices in (("pmap", 1), ("pmap", 4), ("shard_map", 2))
     )
     params = expected.run(expected.init(), 3)[0].params
-    for bench in others:
-        seen = bench.run(bench.init(), 3)[0].params
+    for runner in others:
+        seen = runner.run(runner.init(), 3)[0].params
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5, rtol=0), params, seen)
 
 
 def test_cutting_a_run_into_calls_changes_nothing(tiny, preset):
-    bench = Bench(tiny(preset, steps=4))  # the program that whole runs of the tests have compiled
-    bitwise(bench.run(bench.init(), 5), bench.run(bench.init(), 1, 2, 2))
+    runner = Runner(tiny(preset, steps=4))  # the program that whole runs of the tests have compiled
+    bitwise(runner.run(runner.init(), 5), runner.run(runner.init(), 1, 2, 2))
 
 
 def test_the_seed_decides_everything(tiny):
-    first, again, other = (Bench(tiny("wgan_gp", train={"seed": seed})) for seed in (0, 0, 1))
+    first, again, other = (Runner(tiny("wgan_gp", train={"seed": seed})) for seed in (0, 0, 1))
     state = first.run(first.init(), 2)[0]
     bitwise(state, again.run(again.init(), 2)[0])
     differs = jax.tree.map(
@@ -179,24 +179,24 @@ def test_the_seed_decides_everything(tiny):
 
 
 def test_it_compiles_once(tiny):
-    bench = Bench(tiny("wgan_gp"))
+    runner = Runner(tiny("wgan_gp"))
     traces = []
-    counted = make_step(bench.game, bench.feed, 0.9)
+    counted = make_step(runner.game, runner.feed, 0.9)
 
     def step(*arguments):
         traces.append(1)
         return counted(*arguments)
 
-    bench.step = spmd.spread(step, bench.devices, "pmap", bench.feed.axis)
-    bench.run(bench.init(), 1, 2, 3, 1)
+    runner.step = spmd.spread(step, runner.devices, "pmap", runner.feed.axis)
+    runner.run(runner.init(), 1, 2, 3, 1)
     assert len(traces) == 1
 
 
 def test_the_average_follows_its_formula(tiny):
     """ema_t = d ema + (1 - d) params with d = min(0.5, (1 + t) / (10 + t)) for t = 0, 1."""
-    bench = Bench(tiny("wgan_gp", train={"ema": 0.5}))
-    start = jax.device_get(bench.init())
-    after = [bench.run(bench.init(), n)[0] for n in (1, 2)]
+    runner = Runner(tiny("wgan_gp", train={"ema": 0.5}))
+    start = jax.device_get(runner.init())
+    after = [runner.run(runner.init(), n)[0] for n in (1, 2)]
     first = jax.tree.map(lambda e, p: 0.1 * e + 0.9 * p, start.params["generator"], after[0].params["generator"])
     second = jax.tree.map(lambda e, p: 2 / 11 * e + 9 / 11 * p, first, after[1].params["generator"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second, after[1].ema["params"]["generator"])
@@ -205,9 +205,9 @@ def test_the_average_follows_its_formula(tiny):
 def test_the_average_of_a_half_life_follows_its_formula(tiny, tmp_path):
     """Of whole runs, too: d = min(1/2, (1 + t) / (1 + 4 log 2 + t)), the half-life being one batch."""
     config = tiny("wgan_gp", train={"ema_halflife": 16.0})
-    bench = Bench(config)
-    start = jax.device_get(bench.init())
-    after = [bench.run(bench.init(), n)[0] for n in (1, 2)]
+    runner = Runner(config)
+    start = jax.device_get(runner.init())
+    after = [runner.run(runner.init(), n)[0] for n in (1, 2)]
     expected = start.params["generator"]
     for t, state in enumerate(after):
         d = min(0.5, (1 + t) / (1 + 4 * np.log(2) + t))
@@ -221,8 +221,8 @@ def test_a_player_moves_only_its_own_networks(tiny):
     """With the generator's learning rate next to nothing the critic still learns, and nothing else changes."""
     config = tiny("wgan_gp")
     still = {"generator_optimizer": type(config.method.generator_optimizer)(name="sgd", learning_rate=1e-30)}
-    bench = Bench(tiny("wgan_gp", method=still))
-    start, after = jax.device_get(bench.init()), bench.run(bench.init(), 2)[0]
+    runner = Runner(tiny("wgan_gp", method=still))
+    start, after = jax.device_get(runner.init()), runner.run(runner.init(), 2)[0]
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=1e-20), start.params["generator"], after.params["generator"]
     )
@@ -233,8 +233,8 @@ def test_a_player_moves_only_its_own_networks(tiny):
 def test_it_stops_at_the_first_metric_that_is_not_finite(tiny):
     """An infinite learning rate spoils the parameters in iteration 1; iteration 2 shows it, and is the last."""
     config = tiny("vae", method={"optimizer": type(tiny("vae").method.optimizer)(name="sgd", learning_rate=1e38)})
-    bench = Bench(config)
-    state, metrics = bench.run(bench.init(), 50)
+    runner = Runner(config)
+    state, metrics = runner.run(runner.init(), 50)
     assert int(state.step) == metrics["step"] < 5
     assert not np.isfinite([value for value in metrics.values()]).all()
 
@@ -249,8 +249,8 @@ def test_every_play_sees_fresh_examples_and_noise(tiny):
         return jnp.zeros(()) + networks["critic"](batch.x).mean(), {}
 
     object.__setattr__(config.method, "critic_loss", loss)
-    bench = Bench(config)
-    bench.run(bench.init(), 2)
+    runner = Runner(config)
+    runner.run(runner.init(), 2)
     jax.effects_barrier()
     assert len(seen) == 6
     assert len(np.unique(np.concatenate([k for _, k in seen]), axis=0)) == 6 * 16  # a key per play and example
@@ -268,11 +268,11 @@ def test_a_player_that_rests_changes_nothing(tiny):
             return dataclasses.replace(critic, start=1, stop=3), generator
 
     config = tiny("wgan_gp")
-    bench = Bench(dataclasses.replace(config, method=Resting(**vars(config.method))))
-    states = [jax.device_get(bench.init())]
+    runner = Runner(dataclasses.replace(config, method=Resting(**vars(config.method))))
+    states = [jax.device_get(runner.init())]
     norms = []
     for _ in range(4):
-        state, metrics = bench.run(jax.device_put(states[-1]), 1)
+        state, metrics = runner.run(jax.device_put(states[-1]), 1)
         states.append(state)
         norms.append(metrics["critic/grad_norm"])
     for before, after, plays in zip(states[:-1], states[1:], (False, True, True, False), strict=True):

@@ -20,7 +20,7 @@ from genlab.parts.optimizer import Optimizer
 from genlab.train.loop import train
 from genlab.train.paths import leaves
 from genlab.train.state import Game
-from genlab.train.transfer import start
+from genlab.train.transfer import initial_state
 
 RUNS = {}
 
@@ -44,11 +44,11 @@ def source(tiny, tmp_path_factory):
     return RUNS["ae"]
 
 
-def begin(config, init):
+def start(config, init):
     """A fresh state, and the one that a run starts with."""
     game = Game(config.method, (8, 8, 1), config.train.seed, config.train.steps, init.freeze)
     fresh = jax.jit(game.init)()
-    return fresh, start(game, fresh, init)
+    return fresh, initial_state(game, fresh, init)
 
 
 @pytest.mark.parametrize("ema", [True, False])
@@ -57,7 +57,7 @@ def test_an_encoder_starts_another_method(tiny, source, ema):
     learnt = load(source).state
     weights = learnt.ema["params"] if ema else learnt.params
     assert differ(learnt.ema["params"]["encoder"], learnt.params["encoder"])
-    fresh, first = begin(tiny("aae"), Init(str(source), ("encoder",), ema=ema))
+    fresh, first = start(tiny("aae"), Init(str(source), ("encoder",), ema=ema))
     assert differ(fresh.params["encoder"], weights["encoder"])
     bitwise(first.params["encoder"], weights["encoder"])
     bitwise(first.ema["params"]["encoder"], weights["encoder"])
@@ -68,7 +68,7 @@ def test_an_encoder_starts_another_method(tiny, source, ema):
 
 def test_all_that_have_the_same_name_are_taken_by_default(tiny, source):
     """Statistics as well: another autoencoder of the same make takes over the Gaussian of the codes."""
-    _, first = begin(tiny("contractive_ae"), Init(str(source)))
+    _, first = start(tiny("contractive_ae"), Init(str(source)))
     averages = load(source).state.ema
     bitwise((first.params, first.stats), (averages["params"], averages["stats"]))
     assert np.any(first.stats["codes"]["mean"])
@@ -77,7 +77,7 @@ def test_all_that_have_the_same_name_are_taken_by_default(tiny, source):
 def test_parts_of_a_network_may_be_taken(tiny, source):
     """A VAE's encoder ends in twice as many numbers; its hidden layers are an autoencoder's."""
     hidden = "encoder/layers/layers/0", "encoder/layers/layers/1"
-    fresh, first = begin(tiny("vae"), Init(str(source), hidden))
+    fresh, first = start(tiny("vae"), Init(str(source), hidden))
     learnt = load(source).state.ema["params"]
     ours, theirs, new = (w["encoder"]["layers"]["layers"] for w in (first.params, learnt, fresh.params))
     bitwise([ours[0], ours[1]], [theirs[0], theirs[1]])
@@ -110,11 +110,11 @@ def test_what_is_frozen_stays_and_the_rest_moves(tiny, source, tmp_path):
     first, last = load(tmp_path, step=0).state, load(tmp_path).state
     bitwise(first.params, load(source).state.ema["params"])
     paths = {path for path, _ in leaves(first.params)}
-    moving = {path for path in paths if path.startswith("decoder") and not path.startswith(frozen[1])}
-    assert moving and differ(first.params, last.params) == moving
-    assert differ(first.ema["params"], last.ema["params"]) == moving
-    own = load(tmp_path).game.moving(load(tmp_path).game.players[0], first.params)
-    assert {path for path, _ in leaves(own)} == moving
+    trainable = {path for path in paths if path.startswith("decoder") and not path.startswith(frozen[1])}
+    assert trainable and differ(first.params, last.params) == trainable
+    assert differ(first.ema["params"], last.ema["params"]) == trainable
+    own = load(tmp_path).game.trainable(load(tmp_path).game.players[0], first.params)
+    assert {path for path, _ in leaves(own)} == trainable
     held = [str(path) for path, _ in jax.tree_util.tree_leaves_with_path(last.optimizers)]
     assert any("decoder" in path for path in held) and not any("encoder" in path for path in held)
 
@@ -146,7 +146,7 @@ def test_a_frozen_network_computes_as_in_evaluation(tiny, tmp_path):
 )
 def test_what_cannot_be_is_one_line(tiny, source, preset, init, words):
     with pytest.raises(Invalid, match=words.replace("RUN", str(source))) as error:
-        begin(tiny(preset), Init(**{"run_dir": str(source)} | init))
+        start(tiny(preset), Init(**{"run_dir": str(source)} | init))
     assert "\n" not in str(error.value)
 
 
@@ -161,7 +161,7 @@ def test_a_networks_depth_is_checked(tiny, source):
     for depth, k, there, here in ((2, 2, "absent", r"\(16,\)"), (4, 3, r"\(16,\)", "absent")):
         config = tiny("ae", method={"encoder": Net(width=8, depth=depth)})
         with pytest.raises(Invalid, match=f"encoder/layers/layers/{k}/bias is {there} in .* and {here} here"):
-            begin(config, Init(str(source)))
+            start(config, Init(str(source)))
 
 
 @pytest.mark.parametrize("field", [{"networks": ("encoder",)}, {"step": 3}])

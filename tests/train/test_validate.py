@@ -20,7 +20,7 @@ from genlab.nn.network import Net
 from genlab.parts.labels import Conditioning
 from genlab.track import grids
 from genlab.train.state import Game, stream
-from genlab.train.validate import held_out, make_pictures, make_validation, trained_on
+from genlab.train.validate import held_out, make_pictures, make_validation, training_batches
 
 SMALL = Net(width=4, depth=1)
 TOY = "points:swissroll"
@@ -153,7 +153,7 @@ def test_the_gap_is_how_much_more_it_is_on_what_is_held_out():
     train = InMemory(Examples(rng.integers(0, 256, (100, 2, 2, 1), np.uint8), np.arange(100, dtype=np.int32)))
     both = dataclasses.replace(dataset(), train=train)
     batches = held_out(both, DATA, 0)
-    known = trained_on(both, DATA, 0, batches)
+    known = training_batches(both, DATA, 0, batches)
     np.testing.assert_array_equal(known.label.reshape(-1), np.arange(8) * 100 // 8)
     game = Game(RBM(latent=3), (2, 2, 1), 0, 10)
     state = initial(game)
@@ -198,7 +198,7 @@ def test_pictures_of_classes_have_a_column_for_each():
     state = initial(game)
     state = dataclasses.replace(state, ema=jax.tree.map(lambda p: p + 0.5, state.ema))
     latents = example_keys(stream(0, "pictures"), jnp.arange(8))
-    networks = game.samplers(state, ema=True)
+    networks = game.sampling_networks(state, ema=True)
     columns = [method.sample(networks, latents, jnp.full(8, c)) for c in range(3)]
     rows = to_uint8(np.stack(columns, 1).reshape(24, 2, 2, 1))
     np.testing.assert_array_equal(make_pictures(game, None)(state)["samples"], grids.tile(rows, 3))

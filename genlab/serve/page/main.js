@@ -15,16 +15,16 @@ const STEPS = 12;
 const facts = await (await fetch("/run.json")).json();
 const chosen = { point: 0, path: null };
 
-// While one picture is on its way, only the last of the wishes that come meanwhile is kept.
-const wishes = new Map();
+// While one picture is on its way, only the last of the requests that come meanwhile is kept.
+const requests = new Map();
 function show(image, url) {
-  const wish = wishes.get(image) ?? { busy: false, next: null };
-  wishes.set(image, wish);
-  if (wish.busy) { wish.next = url; return; }
-  wish.busy = true;
+  const request = requests.get(image) ?? { busy: false, next: null };
+  requests.set(image, request);
+  if (request.busy) { request.next = url; return; }
+  request.busy = true;
   image.onload = image.onerror = () => {
-    const next = wish.next;
-    [wish.busy, wish.next] = [false, null];
+    const next = request.next;
+    [request.busy, request.next] = [false, null];
     if (next !== null) show(image, next);
   };
   image.src = url;

@@ -1,4 +1,4 @@
-"""Models and foreign images measured: from what the user asks for to results with their stamps."""
+"""Models, and images of other programs, measured: from the user's settings to results with their stamps."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,34 +18,34 @@ from genlab.evaluate import classifier, inception, inference, neighbours
 from genlab.evaluate.devices import ALL
 from genlab.evaluate.extractors import Extractor, Pixels, extract
 from genlab.evaluate.measure import (
+    IMAGE_METRICS,
     NEIGHBOURS,
-    OF_IMAGES,
-    OF_POINTS,
-    Against,
-    Drawn,
+    POINT_METRICS,
+    DecoderMetric,
     Metric,
-    OfDecoders,
-    OfModels,
+    MetricOptions,
+    ModelMetric,
+    References,
+    SampleSet,
     Scores,
-    Settings,
-    chosen,
-    of_model,
+    model_metric,
+    select_metrics,
 )
 from genlab.evaluate.protocol import PROTOCOLS, BatchNorm, Stamp, seeds
-from genlab.evaluate.reference import Seen, examples
-from genlab.evaluate.samples import QUANTISED, Foreign, Sampler
+from genlab.evaluate.reference import ReferenceFeatures, examples
+from genlab.evaluate.samples import QUANTISED, ExternalImages, Sampler
 from genlab.evaluate.smoothness import path_length
 from genlab.model import Model
 from genlab.track import grids
 
-PICTURED = 32  # samples shown beside their nearest training images
-Draw = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels
-MOST = 10_000  # samples, unless another number is asked for
-ENOUGH = 500  # samples a part of the Inception score should have
+N_PICTURED = 32  # samples shown beside their nearest training images
+LabelledSamples = tuple[np.ndarray, np.ndarray | None]  # samples and, where they are of classes, their labels
+MAX_SAMPLES = 10_000  # samples, unless another number is asked for
+MIN_PER_SPLIT = 500  # samples a part of the Inception score should have
 
 
 @dataclass(frozen=True)
-class Wish:
+class Settings:
     """How to measure."""
 
     metrics: tuple[Metric, ...] = ()
@@ -102,10 +102,10 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model to measure."""
+class Run:
+    """A trained model to measure: one checkpoint of a run."""
 
-    run: Path
+    folder: Path
     model: Model
     which: str = "last"
 
@@ -114,71 +114,79 @@ class Subject:
     ) -> Result:
         """Its scores."""
         step = int(self.model.state.step)
-        return Result(str(self.run), stamp, scores, spread or {}, self.run, step, self.which, picture)
+        return Result(str(self.folder), stamp, scores, spread or {}, self.folder, step, self.which, picture)
 
 
-class Bench:
+class Evaluator:
     """Everything to measure one data set with: real examples, extractor, metrics; on the devices of `parallel`."""
 
-    def __init__(self, data: Data, wish: Wish, parallel: Parallel = ALL):
-        published = PROTOCOLS.get(wish.protocol)
+    def __init__(self, data: Data, settings: Settings, parallel: Parallel = ALL):
+        published = PROTOCOLS.get(settings.protocol)
         if published:
             own = {"seeds", "split", "n_real", "extractor", "batch_norm"}
             changed = {name: value for name, value in vars(published).items() if name in own}
-            wish = dataclasses.replace(wish, n=published.n_generated, **changed)
-        self.data, self.wish, self.published, self.parallel = data, wish, published, parallel
+            settings = dataclasses.replace(settings, n=published.n_generated, **changed)
+        self.data, self.settings, self.published, self.parallel = data, settings, published, parallel
         self.dataset: Dataset = load(data)
         self.points = data.kind == "points"
-        self.extractor: Extractor | None = None if self.points else make_extractor(data.name, self.dataset.shape, wish)
-        self.real = examples(self.dataset, wish.split, wish.n_real)
-        self.train = self.real if (wish.split, wish.n_real) == ("train", None) else examples(self.dataset, "train")
-        whole_test = (wish.split, wish.n_real) == ("test", None)
+        self.extractor: Extractor | None = (
+            None if self.points else make_extractor(data.name, self.dataset.shape, settings)
+        )
+        self.real = examples(self.dataset, settings.split, settings.n_real)
+        self.train = (
+            self.real if (settings.split, settings.n_real) == ("train", None) else examples(self.dataset, "train")
+        )
+        whole_test = (settings.split, settings.n_real) == ("test", None)
         held = examples(self.dataset, "test") if len(self.dataset.test) else None
         self.test = self.real if whole_test else held
-        self.n = wish.n or min(MOST, len(self.test.x) if self.test else MOST)
+        self.n = settings.n or min(MAX_SAMPLES, len(self.test.x) if self.test else MAX_SAMPLES)
         self.quantised = published.quantised if published else "round"
-        splits = published.splits if published else min(10, max(1, self.n // ENOUGH))
-        self.settings = Settings(published.subsets if published else None, splits, wish.importance)
+        splits = published.splits if published else min(10, max(1, self.n // MIN_PER_SPLIT))
+        self.options = MetricOptions(published.subsets if published else None, splits, settings.importance)
         classified = self.extractor is not None and self.extractor.name != "pixels"
-        asked = chosen(wish.metrics, self.points, classified)
-        self.of_models = tuple(name for name in asked if name in get_args(OfModels))
-        self.of_decoders = tuple(name for name in asked if name in get_args(OfDecoders))
-        self.of_samples = tuple(name for name in asked if name not in (*self.of_models, *self.of_decoders))
+        metrics = select_metrics(settings.metrics, self.points, classified)
+        self.model_metrics = tuple(name for name in metrics if name in get_args(ModelMetric))
+        self.decoder_metrics = tuple(name for name in metrics if name in get_args(DecoderMetric))
+        self.sample_metrics = tuple(
+            name for name in metrics if name not in (*self.model_metrics, *self.decoder_metrics)
+        )
         if self.points and data.place not in DEVIATION:
-            if "modes" in wish.metrics:
+            if "modes" in settings.metrics:
                 raise Invalid(f"metrics: modes; {data.name} has none, leave it out")
-            self.of_samples = tuple(name for name in self.of_samples if name != "modes")
+            self.sample_metrics = tuple(name for name in self.sample_metrics if name != "modes")
         if self.extractor:
-            seen = {id(r): Seen(r, self.extractor, parallel) for r in (self.real, self.train, self.test) if r}
-            unseen = seen[id(self.test)] if self.test else None
-            most = max(NEIGHBOURS, self.n)
-            self.against = Against(seen[id(self.real)], seen[id(self.train)], unseen, self.settings, most)
+            sets = [reference for reference in (self.real, self.train, self.test) if reference]
+            features = {id(x): ReferenceFeatures(x, self.extractor, parallel) for x in sets}
+            held_out = features[id(self.test)] if self.test else None
+            max_examples = max(NEIGHBOURS, self.n)
+            real, train = features[id(self.real)], features[id(self.train)]
+            self.references = References(real, train, held_out, self.options, max_examples)
 
     def stamp(self, n: int | None) -> Stamp:
         """What all samples measured here share."""
-        extractor, kernel = self.extractor, self.settings.subsets
-        everyone = Stamp(self.dataset.name, self.real.split, self.real.digest, len(self.real.x), n)
-        everyone = dataclasses.replace(everyone, protocol=self.wish.protocol.removeprefix("none"))
+        extractor, kernel = self.extractor, self.options.subsets
+        stamp = Stamp(self.dataset.name, self.real.split, self.real.digest, len(self.real.x), n)
+        stamp = dataclasses.replace(stamp, protocol=self.settings.protocol.removeprefix("none"))
         if extractor is None:
-            return dataclasses.replace(everyone, extractor="coordinates")
+            return dataclasses.replace(stamp, extractor="coordinates")
         return dataclasses.replace(
-            everyone,
+            stamp,
             extractor=extractor.name,
             weights=extractor.digest or None,
             resize=extractor.resize,
             grey=extractor.grey if self.dataset.shape[-1] == 1 else None,
-            n_neighbours=self.against.most,
+            n_neighbours=self.references.max_examples,
             kernel=f"{kernel[0]} subsets of {kernel[1]}" if kernel else "all pairs",
-            splits=self.settings.splits,
+            splits=self.options.splits,
         )
 
-    def samples(self, sets: Iterator[Draw]) -> tuple[Scores, Scores, np.ndarray | None]:
+    def score_samples(self, sets: Iterator[LabelledSamples]) -> tuple[Scores, Scores, np.ndarray | None]:
         """Mean and spread of the scores of several sets of samples; the first set's picture, if it is asked for."""
         found, picture = [], None
         for x, labels in sets:
             scores, fake = self._scores(x, labels)
             found.append(scores)
-            if "neighbours" in self.of_samples and picture is None:
+            if "neighbours" in self.sample_metrics and picture is None:
                 picture = self._picture(x, fake)
         mean = {name: float(np.mean([scores[name] for scores in found])) for name in found[0]}
         spread = {name: float(np.std([scores[name] for scores in found], ddof=1)) for name in mean if len(found) > 1}
@@ -187,75 +195,75 @@ class Bench:
     def _scores(self, x: np.ndarray, labels: np.ndarray | None) -> tuple[Scores, np.ndarray]:
         scores: Scores = {}
         if self.extractor is None:
-            for name in self.of_samples:
-                scores |= OF_POINTS[name](x, self.real, self.data.place)
+            for name in self.sample_metrics:
+                scores |= POINT_METRICS[name](x, self.real, self.data.place)
             return scores, x
         shape = self.dataset.shape
         require(x.shape[1:] == shape, "images", x.shape[1:], f"of the real images' shape {shape}")
-        drawn = Drawn(extract(self.extractor, x, self.parallel), self.against, labels)
-        for name in self.of_samples:
-            scores |= OF_IMAGES[name](drawn)
-        return scores, drawn.some
+        samples = SampleSet(extract(self.extractor, x, self.parallel), self.references, labels)
+        for name in self.sample_metrics:
+            scores |= IMAGE_METRICS[name](samples)
+        return scores, samples.subset
 
     def _picture(self, x: np.ndarray, fake: np.ndarray) -> np.ndarray:
         """The samples nearest to a training image, nearest first, each above that image."""
-        train = self.against.train
+        train = self.references.train
         index, squared = neighbours.nearest(fake, train.features.x)
-        shown = np.argsort(squared)[:PICTURED]
+        shown = np.argsort(squared)[:N_PICTURED]
         return grids.pairs(x[shown], train.reference.x[index[shown]])
 
-    def floor(self) -> Result | None:
-        """Held-out real examples in the place of samples."""
-        held = (self.test if self.wish.split != "test" else self.train) if self.of_samples else None
+    def evaluate_real(self) -> Result | None:
+        """Held-out real examples in the place of samples; None where there are too few."""
+        held = (self.test if self.settings.split != "test" else self.train) if self.sample_metrics else None
         if held is None or len(held.x) < 6:
             return None
         x = held.x[: self.n]
-        scores, _, _ = self.samples(iter([(x, None)]))
+        scores, _, _ = self.score_samples(iter([(x, None)]))
         return Result("real", self.stamp(len(x)), scores)
 
-    def foreign(self, images: Foreign) -> Result:
+    def evaluate_images(self, images: ExternalImages) -> Result:
         """Images of another program."""
-        drawn = seeds(self.wish.seeds if self.n < len(images.images) else 1)
-        mean, spread, picture = self.samples((images.draw(self.n, seed), None) for seed in drawn)
+        set_seeds = seeds(self.settings.seeds if self.n < len(images.images) else 1)
+        mean, spread, picture = self.score_samples((images.draw(self.n, seed), None) for seed in set_seeds)
         return Result(str(images.place), self.stamp(self.n), mean, spread, picture=picture)
 
-    def model(self, subject: Subject) -> Iterator[Result]:
+    def evaluate_run(self, run: Run) -> Iterator[Result]:
         """A model's samples, then what the model says of held-out examples."""
-        if self.of_samples or self.of_decoders:
-            yield self._sampled(subject)
-        if self.of_models:
-            yield self._asked(subject)
+        if self.sample_metrics or self.decoder_metrics:
+            yield self._evaluate_samples(run)
+        if self.model_metrics:
+            yield self._evaluate_model(run)
 
-    def _sampled(self, subject: Subject) -> Result:
-        model, numbers, parallel = subject.model, seeds(self.wish.seeds), subject.model.config.parallel
-        sampler = Sampler(model.game, model.ema, self.wish.batch_norm)
+    def _evaluate_samples(self, run: Run) -> Result:
+        model, set_seeds, parallel = run.model, seeds(self.settings.seeds), run.model.config.parallel
+        sampler = Sampler(model.game, model.ema, self.settings.batch_norm)
         quantised = (lambda x: x) if self.points else QUANTISED[self.quantised]
         sets = (
             (
-                quantised(sampler.draw(model.state, self.n, seed, str(subject.run), parallel)),
+                quantised(sampler.draw(model.state, self.n, seed, str(run.folder), parallel)),
                 sampler.labels(self.n, seed),
             )
-            for seed in numbers
+            for seed in set_seeds
         )
         stamp = dataclasses.replace(
             self.stamp(self.n),
             quantised=None if self.points else self.quantised,
             ema=model.ema,
-            batch_norm=self.wish.batch_norm,
-            seeds=numbers,
+            batch_norm=self.settings.batch_norm,
+            seeds=set_seeds,
         )
-        mean, spread, picture = self.samples(sets) if self.of_samples else ({}, {}, None)
-        if self.of_decoders:
+        mean, spread, picture = self.score_samples(sets) if self.sample_metrics else ({}, {}, None)
+        if self.decoder_metrics:
             mean |= path_length(model, self.extractor, self.n)
-        return subject.result(stamp, mean, spread, picture)
+        return run.result(stamp, mean, spread, picture)
 
-    def _asked(self, subject: Subject) -> Result:
+    def _evaluate_model(self, run: Run) -> Result:
         if self.test is None:
-            raise Invalid(f"metrics: {self.of_models[0]}; needs a test split, which {self.dataset.name} has not")
+            raise Invalid(f"metrics: {self.model_metrics[0]}; needs a test split, which {self.dataset.name} has not")
         scores: Scores = {}
-        for name in self.of_models:
-            scores |= of_model(name, subject.model, self.train, self.test, self.settings)
-        model, data = subject.model, subject.model.config.data
+        for name in self.model_metrics:
+            scores |= model_metric(name, run.model, self.train, self.test, self.options)
+        model, data = run.model, run.model.config.data
         stamp = Stamp(
             self.dataset.name,
             "test",
@@ -265,25 +273,25 @@ class Bench:
             dequantised=None if self.points else data.dequantise,
             ema=model.ema,
         )
-        if "likelihood" in self.of_models:
+        if "likelihood" in self.model_metrics:
             observation = getattr(model.method, "observation", None)
-            stamp = dataclasses.replace(stamp, importance=self.wish.importance, observation=observation)
-        return subject.result(stamp, scores)
+            stamp = dataclasses.replace(stamp, importance=self.settings.importance, observation=observation)
+        return run.result(stamp, scores)
 
 
-def make_extractor(name: str, shape: tuple[int, ...], wish: Wish) -> Extractor:
+def make_extractor(name: str, shape: tuple[int, ...], settings: Settings) -> Extractor:
     """The extractor that the user asks for, or that the data set calls for.
 
     Raises:
         Invalid: there are no weights for it, or it cannot read such images.
     """
-    kind, own = wish.extractor, classifier.shipped(name)
+    kind, own = settings.extractor, classifier.bundled(name)
     if kind == "inception":
-        if wish.weights is None:
+        if settings.weights is None:
             raise Invalid("weights: none; inception needs a file, such as pt_inception-2015-12-05-6726825d.pth")
-        found: Extractor = inception.load(wish.weights, wish.grey == "repeated")
+        found: Extractor = inception.load(settings.weights, settings.grey == "repeated")
     elif kind == "classifier" or (kind == "auto" and own and classifier.load(own).shape == shape):
-        path = wish.weights or own
+        path = settings.weights or own
         if path is None:
             raise Invalid(f"weights: none; {name} needs a file that scripts/train_classifier.py writes")
         found = classifier.load(path)
@@ -293,22 +301,24 @@ def make_extractor(name: str, shape: tuple[int, ...], wish: Wish) -> Extractor:
     return found
 
 
-def evaluate(subjects: Sequence[Subject], foreign: Mapping[Path, Foreign], data: Data, wish: Wish) -> list[Result]:
-    """Real held-out examples first, where there are any, then models, then foreign images.
+def evaluate(
+    runs: Sequence[Run], external: Mapping[Path, ExternalImages], data: Data, settings: Settings
+) -> list[Result]:
+    """Real held-out examples first, where there are any, then models, then images of other programs.
 
-    `data` is what foreign images are measured against where there is no model; otherwise the models' own set. Models
+    `data` is what those images are measured against where there is no model; otherwise the models' own set. Models
     are spread over devices as their runs were, as far as there are so many; all else as the first of them.
 
     Raises:
         Invalid: nothing to measure, models of different data sets, and whatever cannot be measured.
     """
-    require(bool(subjects or foreign), "run_dirs", [], "at least one folder of a run, --npz or --folder")
-    sets = {(s.model.config.data.name, s.model.shape): s.model.config.data for s in subjects}
-    spoken = ", ".join(sorted(f"{name} {shape}" for name, shape in sets))
-    require(len(sets) <= 1, "run_dirs", spoken, "one data set; evaluate each by itself")
-    parallel = subjects[0].model.config.parallel if subjects else ALL
-    bench = Bench(next(iter(sets.values()), data), wish, parallel)
-    results = [floor] if (floor := bench.floor()) else []
-    for subject in subjects:
-        results += bench.model(subject)
-    return results + [bench.foreign(images) for images in foreign.values()]
+    require(bool(runs or external), "run_dirs", [], "at least one folder of a run, --npz or --folder")
+    sets = {(run.model.config.data.name, run.model.shape): run.model.config.data for run in runs}
+    names = ", ".join(sorted(f"{name} {shape}" for name, shape in sets))
+    require(len(sets) <= 1, "run_dirs", names, "one data set; evaluate each by itself")
+    parallel = runs[0].model.config.parallel if runs else ALL
+    evaluator = Evaluator(next(iter(sets.values()), data), settings, parallel)
+    results = [real] if (real := evaluator.evaluate_real()) else []
+    for run in runs:
+        results += evaluator.evaluate_run(run)
+    return results + [evaluator.evaluate_images(images) for images in external.values()]

@@ -6,19 +6,19 @@ from genlab.config.sections import Config
 from genlab.data.feed import to_uint8
 from genlab.data.splits import Dataset
 from genlab.errors import require
+from genlab.evaluate.evaluator import Settings, make_extractor
 from genlab.evaluate.extractors import extract
 from genlab.evaluate.kernel import kernel_distance
-from genlab.evaluate.run import Wish, make_extractor
 from genlab.evaluate.samples import Sampler
 from genlab.evaluate.transport import transport_distance
-from genlab.train.loop import Judge, Scores
+from genlab.train.loop import Scorer, Scores
 from genlab.train.state import Game, TrainState
 
 EXAMPLES = 2048  # held-out images, and samples, at most
 POINTS = 1000
 
 
-def make_judge(config: Config, game: Game, dataset: Dataset) -> Judge:
+def make_scorer(config: Config, game: Game, dataset: Dataset) -> Scorer:
     """A function of the state: the kernel distance of images, or the optimal transport of points.
 
     The kernel distance is unbiased, so that few examples, as validation has them, do; features are those of the
@@ -32,18 +32,18 @@ def make_judge(config: Config, game: Game, dataset: Dataset) -> Judge:
     real = dataset.validation.read(np.arange(n)).x
     sampler, parallel = Sampler(game, True, "average"), config.parallel
 
-    def of_points(state: TrainState) -> Scores:
+    def score_points(state: TrainState) -> Scores:
         distance = transport_distance(real, sampler.draw(state, n, 0, "points", parallel))
         return distance, {"eval/transport": distance}
 
     if len(game.shape) == 1:
-        return of_points
-    extractor = make_extractor(dataset.name, dataset.shape, Wish())
-    seen = extract(extractor, real, parallel).x
+        return score_points
+    extractor = make_extractor(dataset.name, dataset.shape, Settings())
+    real_features = extract(extractor, real, parallel).x
 
-    def of_images(state: TrainState) -> Scores:
+    def score_images(state: TrainState) -> Scores:
         fake = extract(extractor, to_uint8(sampler.draw(state, n, 0, "images", parallel)), parallel).x
-        found = kernel_distance(seen, fake)
+        found = kernel_distance(real_features, fake)
         return found.value, {"eval/kernel_distance": found.value, "eval/kernel_distance_error": found.error}
 
-    return of_images
+    return score_images

@@ -1,4 +1,4 @@
-"""Which checkpoints of which runs, and whose images, are to be measured."""
+"""What is to be measured: checkpoints of runs, and images of other programs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 from genlab.config.plain import from_dict, read
 from genlab.data.config import Data
 from genlab.data.sources import load as load_data
-from genlab.evaluate.run import Subject
-from genlab.evaluate.samples import Foreign, read_folder, read_npz
+from genlab.evaluate.evaluator import Run
+from genlab.evaluate.samples import ExternalImages, read_folder, read_npz
 from genlab.model import load
 from genlab.track.folder import RunFolder
 from genlab.train.checkpoint import Checkpoints
 
 
-def subjects(runs: Sequence[Path], step: int | str, ema: bool) -> list[Subject]:
+def load_runs(folders: Sequence[Path], step: int | str, ema: bool) -> list[Run]:
     """The models of runs at an iteration, or at their "last" or "best" checkpoint, or at "both".
 
     Raises:
         Invalid: a folder that holds no run or no such checkpoint.
     """
     found = []
-    for run in runs:
-        found += [Subject(run, load(run, at, ema), which) for at, which in _steps(run, step)]
+    for folder in folders:
+        found += [Run(folder, load(folder, at, ema), which) for at, which in _steps(folder, step)]
     return found
 
 
@@ -39,8 +39,10 @@ def _steps(run: Path, step: int | str) -> list[tuple[int | None, str]]:
     return [(best, "best"), (steps[-1], "last")] if step == "both" else [(best, "best")]
 
 
-def foreign(npz: Sequence[Path], folders: Sequence[Path], runs: Sequence[Path], data: Data) -> dict[Path, Foreign]:
-    """Other programs' images, by where they lie.
+def load_images(
+    npz: Sequence[Path], folders: Sequence[Path], runs: Sequence[Path], data: Data
+) -> dict[Path, ExternalImages]:
+    """Images of other programs, by where they lie.
 
     Raises:
         Invalid: what `read_npz` and `read_folder` raise.

@@ -12,11 +12,11 @@ from tqdm import tqdm
 from genlab.data.feed import to_uint8
 from genlab.errors import Invalid, require
 from genlab.track import grids
-from genlab.track.whole import whole
+from genlab.track.atomic import atomic_write
 
 PIECE = 4096  # samples drawn and written at a time
-MOST = 10_000  # samples in one picture
-WORDS = (".png", ".npz")
+MAX_PICTURED = 10_000  # samples in one picture
+SUFFIXES = (".png", ".npz")
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,29 @@ class Samples:
 def write_samples(out: Path, samples: Samples, shard: int | None = None) -> None:
     """Write samples: one picture (.png), one array (.npz), a folder of images, or of .npz of `shard` samples each.
 
-    A folder's name has no suffix, so that `samples.jpg` is a mistake that is told, and not the name of a folder. Images
+    A folder's name has no suffix, so that `samples.jpg` is an error, and not the name of a folder. Images
     are written as uint8, labels beside them in an .npz, and as one subfolder for each class in a folder. A picture of
     labelled samples has a column for each of their classes. Nothing is at `out` before all of it is.
 
     Raises:
-        Invalid: another suffix, points into a folder of images, too many for a picture, and what `whole` raises.
+        Invalid: another suffix, points into a folder of images, too many for a picture, and what `atomic_write` raises.
     """
-    allowed = f"a {' or '.join(WORDS)} file, or a folder, whose name has no suffix"
-    require(out.suffix in ("", *WORDS), "out", str(out), allowed)
+    allowed = f"a {' or '.join(SUFFIXES)} file, or a folder, whose name has no suffix"
+    require(out.suffix in ("", *SUFFIXES), "out", str(out), allowed)
     kind = "shards" if shard is not None else out.suffix or "folder"
     require(shard is None or shard >= 1, "shard", shard, "at least 1")
     if kind == "shards" and out.suffix:
         raise Invalid(f"out: {out}; shards go to a folder")
     if kind == "folder" and not samples.images:
         raise Invalid(f"out: {out}; points go to a .npz or a .png file, or to a folder of shards")
-    if kind == ".png" and samples.n > MOST:
-        raise Invalid(f"n: {samples.n} is not at most {MOST}, for a picture; .npz files and folders take any number")
-    with whole(out) as part, tqdm(total=samples.n, desc=out.name, unit="sample", disable=None, leave=False) as bar:
+    if kind == ".png" and samples.n > MAX_PICTURED:
+        raise Invalid(
+            f"n: {samples.n} is not at most {MAX_PICTURED}, for a picture; .npz files and folders take any number"
+        )
+    with (
+        atomic_write(out) as part,
+        tqdm(total=samples.n, desc=out.name, unit="sample", disable=None, leave=False) as bar,
+    ):
         if kind == ".png":
             _picture(part, samples, bar)
         elif kind == ".npz":

@@ -156,12 +156,12 @@ class Torch(Side):
     def __init__(self, workload: Workload, compiled: bool = False, trainer: Callable[["Torch"], Trainer] | None = None):
         self.trainer = trainer or (Wasserstein if isinstance(workload.method, WGANGP) else Variational)
         self.method, self.shape, self.batch = workload.method, workload.shape, workload.batch
-        self.on = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.torch_device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.compiled = compiled
         self.compile_seconds = 0.0
         self.flop = 0.0
         size, _, channels = self.shape
-        self.images = torch.randint(0, 256, (IMAGES, channels, size, size), dtype=torch.uint8, device=self.on)
+        self.images = torch.randint(0, 256, (IMAGES, channels, size, size), dtype=torch.uint8, device=self.torch_device)
         self.half = any(isinstance(v, Net) and v.compute == "bfloat16" for v in vars(self.method).values())
 
     def tasks(self) -> dict[Task, Callable[[int], None]]:
@@ -188,27 +188,27 @@ class Torch(Side):
         return run
 
     def _wait(self) -> None:
-        if self.on.type == "cuda":
+        if self.torch_device.type == "cuda":
             torch.cuda.synchronize()
 
     def matmul(self, size: int, compute: str) -> Callable[[int], None]:
-        a = torch.randn(size, size, device=self.on, dtype=getattr(torch, compute))
+        a = torch.randn(size, size, device=self.torch_device, dtype=getattr(torch, compute))
         return self._repeat(lambda: a @ a)
 
     def device_memory(self) -> int | None:
-        return torch.cuda.max_memory_allocated() if self.on.type == "cuda" else None
+        return torch.cuda.max_memory_allocated() if self.torch_device.type == "cuda" else None
 
     def device(self) -> str:
-        return torch.cuda.get_device_name() if self.on.type == "cuda" else "cpu"
+        return torch.cuda.get_device_name() if self.torch_device.type == "cuda" else "cpu"
 
     def real(self) -> Tensor:
         """A batch of examples in [-1, 1]."""
-        rows = torch.randint(0, IMAGES, (self.batch,), device=self.on)
+        rows = torch.randint(0, IMAGES, (self.batch,), device=self.torch_device)
         return self.images[rows].float() / 127.5 - 1
 
     def autocast(self) -> torch.autocast:
         """Half precision in the networks, if asked for."""
-        return torch.autocast(self.on.type, torch.bfloat16, enabled=self.half)
+        return torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.half)
 
     def optimizer(self, parameters: Sequence[Tensor], config: Optimizer) -> torch.optim.Optimizer:
         """Adam in one kernel, PyTorch's fastest."""
@@ -216,14 +216,14 @@ class Torch(Side):
         return torch.optim.Adam(parameters, c.learning_rate, (c.b1, c.b2), c.eps, fused=True)
 
 
-class Averaged:
+class AveragedWeights:
     """Averaged weights."""
 
     def __init__(self, *networks: nn.Module):
         self.weights = [p for network in networks for p in network.parameters()]
         self.average = [p.detach().clone() for p in self.weights]
 
-    def move(self) -> None:
+    def update_average(self) -> None:
         """One step towards the weights."""
         torch._foreach_lerp_(self.average, [p.detach() for p in self.weights], 0.001)
 
@@ -234,11 +234,11 @@ class Wasserstein:
     def __init__(self, side: Torch):
         assert isinstance(side.method, WGANGP)
         self.side, self.method = side, side.method
-        self.generator: Any = decoder(self.method.generator, self.method.latent, side.shape).to(side.on)
-        self.critic: Any = encoder(self.method.critic, side.shape, 1).to(side.on)
+        self.generator: Any = decoder(self.method.generator, self.method.latent, side.shape).to(side.torch_device)
+        self.critic: Any = encoder(self.method.critic, side.shape, 1).to(side.torch_device)
         self.critic_adam = side.optimizer([*self.critic.parameters()], self.method.critic_optimizer)
         self.generator_adam = side.optimizer([*self.generator.parameters()], self.method.generator_optimizer)
-        self.averaged = Averaged(self.generator)
+        self.averaged = AveragedWeights(self.generator)
 
     def compile(self) -> None:
         """Compile both networks; PyTorch has no compiled double backward, and says so when the penalty asks for it."""
@@ -247,7 +247,7 @@ class Wasserstein:
 
     def fake(self) -> Tensor:
         """A batch of samples."""
-        z = torch.randn(self.side.batch, self.method.latent, device=self.side.on)
+        z = torch.randn(self.side.batch, self.method.latent, device=self.side.torch_device)
         with self.side.autocast():
             return torch.tanh(self.generator(z)).float()
 
@@ -256,7 +256,7 @@ class Wasserstein:
         real = self.side.real()
         with torch.no_grad():
             fake = self.fake()
-        epsilon = torch.rand(len(real), 1, 1, 1, device=self.side.on)
+        epsilon = torch.rand(len(real), 1, 1, 1, device=self.side.torch_device)
         between = (epsilon * real + (1 - epsilon) * fake).requires_grad_()
         with self.side.autocast():
             scores, at = self.critic(torch.cat([real, fake])), self.critic(between)
@@ -277,7 +277,7 @@ class Wasserstein:
         self.generator_adam.zero_grad()
         loss.backward()
         self.generator_adam.step()
-        self.averaged.move()
+        self.averaged.update_average()
 
 
 class Variational:
@@ -286,11 +286,11 @@ class Variational:
     def __init__(self, side: Torch):
         assert isinstance(side.method, VAE)
         self.side, self.method = side, side.method
-        self.encoder = encoder(self.method.encoder, side.shape, 2 * self.method.latent).to(side.on)
-        self.decoder = decoder(self.method.decoder, self.method.latent, side.shape).to(side.on)
+        self.encoder = encoder(self.method.encoder, side.shape, 2 * self.method.latent).to(side.torch_device)
+        self.decoder = decoder(self.method.decoder, self.method.latent, side.shape).to(side.torch_device)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.adam = side.optimizer(parameters, self.method.optimizer)
-        self.averaged = Averaged(self.encoder, self.decoder)
+        self.averaged = AveragedWeights(self.encoder, self.decoder)
         self.compute: Callable[[Tensor], Tensor] = self.loss
 
     def compile(self) -> None:
@@ -312,6 +312,6 @@ class Variational:
         self.adam.zero_grad()
         loss.backward()
         self.adam.step()
-        self.averaged.move()
+        self.averaged.update_average()
 
     iteration = update

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from genlab.data.feed import to_uint8
-from genlab.data.images import CHANNELS, decode, levels
+from genlab.data.images import CHANNELS, decode, to_grey_levels
 from genlab.errors import Invalid, require
 from genlab.kernels.random import example_keys
 from genlab.latent.geodesic import geodesic
@@ -21,19 +21,19 @@ from genlab.latent.projection import project
 from genlab.model import Model
 from genlab.train.state import stream
 
-Shape = Literal["lerp", "slerp", "geodesic"]
-Legs = Float[Array, "legs steps latent"]
+Curve = Literal["lerp", "slerp", "geodesic"]
+Paths = Float[Array, "paths steps latent"]
 
 _project = jax.jit(project, static_argnums=3)
 
 
-def ends(model: Model, between: Sequence[str], label: int | None = None) -> Float[np.ndarray, "ends latent"]:
+def end_latents(model: Model, ends: Sequence[str], label: int | None = None) -> Float[np.ndarray, "ends latent"]:
     """A latent for each seed (that of the seed's first sample) and for each image file: encoded, or else projected.
 
     Raises:
         Invalid: what is neither a seed nor a file, or an image that cannot be read or has another size.
     """
-    return np.concatenate([_seed(model, end) if end.isdecimal() else _file(model, end, label) for end in between])
+    return np.concatenate([_seed(model, end) if end.isdecimal() else _file(model, end, label) for end in ends])
 
 
 def _seed(model: Model, seed: str) -> Float[np.ndarray, "1 latent"]:
@@ -59,7 +59,7 @@ def read_image(file: Path, shape: tuple[int, ...]) -> Float[np.ndarray, "h w c"]
         raise Invalid(f"between: {file} is neither a seed (0, 1, ...) nor an image file")
     mode = next(mode for mode, channels in CHANNELS.items() if channels == shape[-1])
     try:
-        pixels = levels(decode(file, str(file), mode, None))
+        pixels = to_grey_levels(decode(file, str(file), mode, None))
     except Invalid as error:
         raise Invalid(str(error).replace("data.name", "between", 1)) from None
     (height, width), (h, w) = pixels.shape[:2], shape[:2]
@@ -67,37 +67,37 @@ def read_image(file: Path, shape: tuple[int, ...]) -> Float[np.ndarray, "h w c"]
     return pixels.astype(np.float32) / 127.5 - 1
 
 
-def between(
-    model: Model, points: Float[np.ndarray, "ends latent"], steps: int, shape: Shape | None, label: int | None = None
-) -> Legs:
+def interpolate(
+    model: Model, points: Float[np.ndarray, "ends latent"], steps: int, curve: Curve | None, label: int | None = None
+) -> Paths:
     """From each latent to the next in `steps` latents, both ends included; by default slerp where they are N(0, I)."""
     curves: dict[str, Callable] = {
         "lerp": partial(path, steps=steps, curve=lerp),
         "slerp": partial(path, steps=steps, curve=slerp),
         "geodesic": lambda two: geodesic(model.decoder(label), two[0], two[1], steps),
     }
-    curve = jax.jit(curves[shape or ("slerp" if model.gaussian else "lerp")])
-    return jnp.stack([curve(jnp.asarray(two)) for two in zip(points[:-1], points[1:], strict=True)])
+    draw = jax.jit(curves[curve or ("slerp" if model.gaussian else "lerp")])
+    return jnp.stack([draw(jnp.asarray(two)) for two in zip(points[:-1], points[1:], strict=True)])
 
 
-def strip(
-    model: Model, names: Sequence[str], steps: int, shape: Shape | None, label: int | None
+def frames(
+    model: Model, ends: Sequence[str], steps: int, curve: Curve | None, label: int | None
 ) -> UInt8[np.ndarray, "n h w c"]:
-    """The images from each end to the next, `steps` of them, one leg after the other.
+    """The images from each end, a seed or an image file, to the next: `steps` of them, one path after the other.
 
     Raises:
-        Invalid: a model of points, fewer than two ends or steps, and what `ends` raises.
+        Invalid: a model of points, fewer than two ends or steps, and what `end_latents` raises.
     """
     require(len(model.shape) == 3, "run_dir", model.config.data.name, "data of images, which can be interpolated")
-    require(len(names) >= 2, "between", " ".join(names), "at least two seeds or image files")
+    require(len(ends) >= 2, "between", " ".join(ends), "at least two seeds or image files")
     require(steps >= 2, "steps", steps, "at least 2, the ends")
-    found = between(model, ends(model, names, label), steps, shape, label)
+    found = interpolate(model, end_latents(model, ends, label), steps, curve, label)
     return to_uint8(model.decode(np.asarray(found.reshape(-1, found.shape[-1])), label))
 
 
-def film(
-    model: Model, names: Sequence[str], steps: int, shape: Shape | None, label: int | None
+def looping_frames(
+    model: Model, ends: Sequence[str], steps: int, curve: Curve | None, label: int | None
 ) -> UInt8[np.ndarray, "n h w c"]:
     """The same images, and back to the first one, every end once: a loop."""
-    closed = strip(model, [*names, names[0]] if names else names, steps, shape, label)
+    closed = frames(model, [*ends, ends[0]] if ends else ends, steps, curve, label)
     return closed[np.arange(len(closed)) % steps < steps - 1]

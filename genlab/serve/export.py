@@ -8,8 +8,8 @@ from genlab.errors import Invalid, require
 from genlab.model import Model
 from genlab.serve.card import card
 from genlab.serve.program import programs, weights
+from genlab.track.atomic import atomic_write
 from genlab.track.folder import RunFolder
-from genlab.track.whole import whole
 
 
 def write(model: Model, run: Path, out: Path) -> None:
@@ -30,7 +30,7 @@ def write(model: Model, run: Path, out: Path) -> None:
     files["config.json"] = folder.config.read_bytes()
     digest = hashlib.sha256(files["weights.safetensors"]).hexdigest()
     files["README.md"] = card(model, folder, date.today(), digest).encode()
-    with whole(out) as place:
+    with atomic_write(out) as place:
         place.mkdir()
         for name, content in files.items():
             (place / name).write_bytes(content)

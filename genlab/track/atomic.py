@@ -10,7 +10,7 @@ from genlab.errors import Invalid
 
 
 @contextmanager
-def whole(out: Path) -> Iterator[Path]:
+def atomic_write(out: Path) -> Iterator[Path]:
     """A hidden place beside `out`, of the same suffix, for a file or a folder; it becomes `out` when all is written.
 
     What was at `out` stays until then, and whatever fails leaves nothing behind. A process that is killed leaves the

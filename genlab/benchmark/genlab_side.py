@@ -34,12 +34,12 @@ class Genlab(Side):
 
     def tasks(self) -> dict[Task, Callable[[int], None]]:
         return {
-            "update": self._once(self._alone()),
-            "looped": self._looped(self._alone()),
-            "iteration": self._looped(Game(self.workload.method, self.workload.shape, 0, 1)),
+            "update": self._outside_loop(self._first_player_alone()),
+            "looped": self._in_loop(self._first_player_alone()),
+            "iteration": self._in_loop(Game(self.workload.method, self.workload.shape, 0, 1)),
         }
 
-    def _alone(self) -> Game:
+    def _first_player_alone(self) -> Game:
         """The game in which only the first player plays, and once."""
         game = Game(self.workload.method, self.workload.shape, 0, 1)
         first = game.players[0]
@@ -54,7 +54,7 @@ class Genlab(Side):
         place = partial(spmd.replicate, devices=self.devices)
         return Resident(data, images, self.workload.shape, 0, game.reads, place)
 
-    def _once(self, game: Game) -> Callable[[int], None]:
+    def _outside_loop(self, game: Game) -> Callable[[int], None]:
         """One iteration in a program of its own, outside of any loop."""
         feed = self._feed(game)
         iteration = make_iteration(game, feed, 0.999)
@@ -68,7 +68,7 @@ class Genlab(Side):
             game, feed, lambda state, arrays, index, n: iteration(state, arrays, index, True), looped=False
         )
 
-    def _looped(self, game: Game) -> Callable[[int], None]:
+    def _in_loop(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""
         feed = self._feed(game)
         return self._compiled(game, feed, make_step(game, feed, 0.999), looped=True)
