@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from genlab.config.sections import Config, Train
 from genlab.methods.began import BEGAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 STEPS = 3000

@@ -6,7 +6,7 @@ Hardware:  two CPU cores
 
 from genlab.config.sections import Config, Train
 from genlab.methods.factor_vae import FactorVAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 config = Config(

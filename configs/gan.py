@@ -11,7 +11,7 @@ Expect:    Frechet distance 0.42, precision 0.71, recall 0.93, 6 % in the rarest
 
 from genlab.config.sections import Config, Train
 from genlab.methods.gan import GAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999, eps=1e-5)

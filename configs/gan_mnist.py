@@ -13,7 +13,7 @@ Published: Lucic et al. (2018): FID 6.8 ± 0.5 with the networks of InfoGAN, 10,
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.methods.gan import GAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999)

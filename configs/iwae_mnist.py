@@ -12,7 +12,7 @@ Published: -log p(x) 86.76 (k = 1), 85.54 (k = 5), 84.78 (k = 50) nats from 5,00
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.methods.vae import VAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.objective import Objective
 from genlab.parts.optimizer import Optimizer
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from genlab.config.sections import Config, Train
 from genlab.methods.ladder_vae import LadderVAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.objective import Objective
 from genlab.parts.optimizer import Optimizer
 

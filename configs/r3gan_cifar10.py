@@ -21,7 +21,7 @@ from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
 from genlab.methods.gan import GAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=2e-4, b1=0.0, b2=0.9)

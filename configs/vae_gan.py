@@ -9,7 +9,7 @@ Expect:    Frechet distance 0.52, precision 0.71, recall 0.92 (scripts/evaluate.
 
 from genlab.config.sections import Config, Train
 from genlab.methods.vae_gan import VAEGAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 config = Config(

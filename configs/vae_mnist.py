@@ -9,7 +9,7 @@ Published: 86.8 nats of -log p(x) by a network of twice the depth, after 3,280 e
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.methods.vae import VAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 STEPS = 100_000

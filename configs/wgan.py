@@ -12,7 +12,7 @@ Expect:    Frechet distance 0.36, precision 0.72, recall 0.95 (scripts/evaluate.
 
 from genlab.config.sections import Config, Train
 from genlab.methods.wgan import WGAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 rmsprop = Optimizer(name="rmsprop", learning_rate=5e-4, b2=0.99, eps=1e-8)

@@ -7,7 +7,7 @@ Expect:    Frechet distance 0.31, precision 0.90, recall 0.92 (scripts/leaderboa
 
 from genlab.config.sections import Config, Train
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 # eps is well above the rounding of the gradients: with 1e-8, weights whose gradient cancels would move by its noise,

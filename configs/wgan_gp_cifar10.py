@@ -18,7 +18,7 @@ Published: Inception score 7.86 ± 0.07 of 50,000 samples in 10 parts (Gulrajani
 from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 STEPS = 100_000

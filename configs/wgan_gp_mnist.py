@@ -16,7 +16,7 @@ from genlab.config.sections import Config, Train
 from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 adam = Optimizer(learning_rate=1e-4, b1=0.5, b2=0.9)

@@ -18,7 +18,7 @@ from genlab.benchmark.workloads import IMAGES, Workload
 from genlab.methods.vae import VAE
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn import dcgan, resnet
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}

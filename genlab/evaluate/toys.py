@@ -12,7 +12,7 @@ from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row, spread
 from genlab.evaluate.modes import GOOD
 from genlab.kernels.penalty import Penalty
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 TOYS = {kind: Data(f"points:{kind}", batch_size=256) for kind in DEVIATION}

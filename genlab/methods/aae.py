@@ -11,7 +11,8 @@ from genlab.errors import at_least
 from genlab.kernels.random import Keys, normal
 from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
 from genlab.methods.game import Encoding, Player
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 from genlab.parts.squared_error import error

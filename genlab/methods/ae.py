@@ -10,7 +10,8 @@ from genlab.errors import at_least, require
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys, fold, normal
 from genlab.methods.game import Encoding, Player
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.codes import Codes, codes
 from genlab.parts.contraction import Contraction
 from genlab.parts.metrics import batch_mean

@@ -12,7 +12,8 @@ from genlab.errors import at_least, require
 from genlab.kernels.augment import Kind
 from genlab.kernels.random import Keys, fold, normal
 from genlab.methods.game import Method, Player
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples, values
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.metrics import batch_mean

@@ -13,7 +13,8 @@ from genlab.kernels.random import Keys
 from genlab.losses.adversarial import non_saturating_discriminator
 from genlab.methods.game import Encoding, Player
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import encoder
 from genlab.parts.latent_model import LatentModel, centre, draw, log_likelihood, observation
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.objective import Objective

@@ -16,7 +16,8 @@ from genlab.kernels.random import Keys, fold, normal
 from genlab.losses.adversarial import LOSSES, accuracy
 from genlab.methods.game import Method, Player
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net, decoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
 from genlab.parts.labels import Conditioning, outputs

@@ -12,7 +12,8 @@ from genlab.errors import at_least, require
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import Keys, normal
 from genlab.methods.game import Encoding, Player
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.codes import Codes, codes
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import blank, squash

@@ -9,7 +9,7 @@ from genlab.data.feed import Batch
 from genlab.errors import at_least
 from genlab.kernels.random import Keys
 from genlab.methods.game import Encoding, Player
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.latent_model import LatentModel, centre, draw, log_likelihood, observation
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.objective import Objective

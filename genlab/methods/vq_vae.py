@@ -14,7 +14,8 @@ from genlab.kernels.random import Keys
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.game import Encoding, Player
 from genlab.nn.made import Codes, Made
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.codebook import Codebook, Tokens
 from genlab.parts.latent_model import centre, draw, log_likelihood, observation
 from genlab.parts.likelihood import Likelihood

@@ -12,7 +12,8 @@ from genlab.kernels.random import Keys, normal
 from genlab.losses.divergence import mmd
 from genlab.methods.game import Encoding, Player
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net, decoder, encoder
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 from genlab.parts.squared_error import error

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from genlab.errors import at_least, require
 from genlab.losses.classification import cross_entropy
-from genlab.nn.network import Net, encoder, projector
+from genlab.nn.net import Net
+from genlab.nn.network import encoder, projector
 from genlab.parts.types import Data, Labels, Metrics
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels.random import Keys, fold
-from genlab.nn.network import Net, decoder, encoder, last_bias
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, encoder, last_bias
 from genlab.parts.distributions import Distribution, divergences
 from genlab.parts.likelihood import Likelihood, Observation
 from genlab.parts.posterior import Posterior

@@ -10,7 +10,7 @@ from genlab.errors import require
 from genlab.kernels.penalty import EDGES, Penalty, gradient_penalty, histogram, origins
 from genlab.kernels.random import fold
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, PENALTY, Examples, values
 from genlab.parts.augment import augmented
 from genlab.parts.metrics import batch_mean

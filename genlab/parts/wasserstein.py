@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from genlab.errors import require
 from genlab.kernels.penalty import gradient_norm
 from genlab.losses.adversarial import wasserstein_critic
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import Examples
 from genlab.parts.labels import outputs
 from genlab.parts.penalty import slope_metrics

@@ -17,7 +17,7 @@ from genlab.benchmark.flop import flop
 from genlab.benchmark.workloads import WORKLOADS, find
 from genlab.errors import Invalid
 from genlab.kernels.convolution import conv, conv_transpose
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 
 def narrow(workload):

@@ -24,7 +24,7 @@ from genlab.methods.vae import VAE
 from genlab.methods.vae_gan import VAEGAN
 from genlab.model import Model
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.gibbs import Gibbs
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.machine import VisibleUnits

@@ -8,7 +8,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.evaluate.representation import accuracies, features
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from genlab.errors import Invalid
 from genlab.evaluate.samples import BATCH, Sampler, read_folder, read_npz, truncate
 from genlab.latent.interpolation import read_image
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 
 def test_they_are_those_of_the_model(untrained):

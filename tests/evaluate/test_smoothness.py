@@ -15,7 +15,7 @@ from genlab.kernels.random import example_keys, fold, uniform
 from genlab.latent.paths import slerp
 from genlab.methods.wgan_gp import WGANGP
 from genlab.model import Model
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.train.state import Game, stream
 
 

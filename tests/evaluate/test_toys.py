@@ -11,7 +11,7 @@ from genlab.evaluate.evaluator import Result
 from genlab.evaluate.leaderboard import Row
 from genlab.evaluate.protocol import Stamp
 from genlab.evaluate.toys import markdown, toy_config
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 STAMP = Stamp("points", "train", "b90e9f2f341f", 2000, 2000, "coordinates")
 

@@ -9,7 +9,7 @@ from flax import nnx
 
 from genlab.kernels.random import normal
 from genlab.methods.aae import AAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)

@@ -10,7 +10,7 @@ from scipy import stats
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.kernels.random import fold, normal
 from genlab.methods.ae import AE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.contraction import Contraction
 from genlab.parts.sparsity import Sparsity
 

@@ -11,7 +11,7 @@ from genlab.kernels.penalty import Penalty, interpolate, origins
 from genlab.kernels.random import fold
 from genlab.methods.gan import GAN
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, PENALTY
 
 SHAPE, KINDS = (4, 4, 1), ("color", "translation", "cutout")

@@ -12,7 +12,7 @@ from flax import nnx
 from genlab.errors import Invalid
 from genlab.kernels.random import fold
 from genlab.methods.began import BEGAN, Discriminator
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)

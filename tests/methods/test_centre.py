@@ -15,7 +15,8 @@ from genlab.methods.ae import AE
 from genlab.methods.dbn import DBN
 from genlab.methods.rbm import RBM
 from genlab.methods.vae import VAE
-from genlab.nn.network import Net, decoder, last_bias
+from genlab.nn.net import Net
+from genlab.nn.network import decoder, last_bias
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.machine import VisibleUnits
 from genlab.parts.objective import Objective

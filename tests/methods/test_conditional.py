@@ -16,7 +16,7 @@ from genlab.methods.gan import GAN
 from genlab.methods.vae import VAE
 from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import values
 from genlab.parts.labels import Conditioning
 from genlab.parts.likelihood import Likelihood

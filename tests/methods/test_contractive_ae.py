@@ -8,7 +8,7 @@ import pytest
 
 from genlab.errors import Invalid
 from genlab.methods.ae import AE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.contraction import Contraction
 
 SMALL = Net(width=4, depth=1, activation="tanh")

@@ -8,7 +8,7 @@ import pytest
 
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.methods.ae import AE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 SMALL = Net(width=4, depth=1)
 METHOD = AE(latent=2, encoder=SMALL, decoder=SMALL, corruption=Corruption(level=0.5))

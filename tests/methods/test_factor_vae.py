@@ -12,7 +12,7 @@ from genlab.errors import Invalid
 from genlab.methods.factor_vae import FactorVAE, shuffled
 from genlab.methods.vae import VAE
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 SMALL = Net(width=4, depth=1, activation="silu")
 METHOD = FactorVAE(latent=3, encoder=SMALL, decoder=SMALL, discriminator=SMALL, gamma=4.0)

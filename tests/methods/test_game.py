@@ -11,7 +11,7 @@ from flax import nnx
 from genlab import methods
 from genlab.errors import Invalid
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.metrics import batch_mean
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash

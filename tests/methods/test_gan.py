@@ -16,7 +16,7 @@ from genlab.kernels.penalty import Penalty, gradient_penalty
 from genlab.kernels.random import fold
 from genlab.losses.adversarial import LOSSES
 from genlab.methods.gan import GAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)

@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from genlab.errors import Invalid
 from genlab.methods.vae import VAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.likelihood import Gaussian, Likelihood
 from genlab.parts.objective import Objective
 

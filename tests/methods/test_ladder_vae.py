@@ -13,7 +13,7 @@ from genlab.errors import Invalid
 from genlab.kernels.random import normal
 from genlab.methods.ladder_vae import LadderVAE, Normal, combined, gaussian_of
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.latent_model import log_likelihood, observation
 from genlab.parts.objective import Objective
 

@@ -16,7 +16,7 @@ from genlab.kernels.random import fold
 from genlab.methods.began import BEGAN
 from genlab.methods.gan import GAN
 from genlab.methods.wgan_gp import WGANGP
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, REGULARISE, values
 from genlab.parts.regularise import Regularise
 

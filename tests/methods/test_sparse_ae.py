@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from genlab.errors import Invalid
 from genlab.methods.ae import AE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.sparsity import Sparsity
 
 SMALL = Net(width=4, depth=1)

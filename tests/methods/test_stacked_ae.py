@@ -10,7 +10,7 @@ from genlab.errors import Invalid
 from genlab.kernels.corruption import Corruption, corrupt
 from genlab.methods.ae import AE
 from genlab.methods.stacked_ae import StackedAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 SMALL = Net(width=4, depth=2)
 METHOD = StackedAE(latent=3, encoder=SMALL, decoder=SMALL, phase=2)

@@ -13,7 +13,7 @@ from genlab.errors import Invalid
 from genlab.kernels.random import fold, normal
 from genlab.methods.vae_gan import VAEGAN
 from genlab.nn.layers import Affine
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 SMALL = Net(width=4, depth=1)
 METHOD = VAEGAN(latent=2, encoder=SMALL, decoder=SMALL, discriminator=SMALL, features=5, gamma=3.0)

@@ -12,7 +12,7 @@ from genlab.errors import Invalid
 from genlab.losses.reconstruction import squared_error
 from genlab.methods.vq_vae import VQVAE, CodePrior
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.codebook import Codebook
 from genlab.parts.latent_model import log_likelihood
 

@@ -10,7 +10,7 @@ from genlab.errors import Invalid
 from genlab.kernels.random import normal
 from genlab.losses.divergence import SCALES, mmd
 from genlab.methods.wae import WAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 
 SMALL = Net(width=4, depth=1)
 METHOD = WAE(latent=2, encoder=SMALL, decoder=SMALL)

@@ -10,7 +10,7 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.methods.wgan import WGAN
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 
 W, B, CLIP, RATE = np.array([0.05, -0.12], np.float32), np.array([0.3, 0.4], np.float32), 0.1, 0.05

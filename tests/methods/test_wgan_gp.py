@@ -19,7 +19,7 @@ from genlab.kernels.penalty import Penalty, coupled, gradient_penalty, histogram
 from genlab.kernels.random import fold
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import AXIS, Dropout
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 from genlab.train.state import Game
 

@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from genlab.errors import Invalid
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.labels import Conditioning, outputs
 
 LABELS = jnp.array([2, 0, 1, 2, 1], jnp.int32)

@@ -10,7 +10,7 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.methods.vae import VAE
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.distributions import Normal
 from genlab.parts.likelihood import Gaussian, Likelihood
 from genlab.parts.objective import Objective, scale_gradient, total_correlation

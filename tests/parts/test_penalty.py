@@ -10,7 +10,7 @@ from genlab.errors import Invalid
 from genlab.kernels.penalty import Penalty
 from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import make_examples
 from genlab.parts.penalty import SLOPES, check_dropout, mean_penalty, slope_metrics, tally_shapes
 from genlab.parts.tally import Tally

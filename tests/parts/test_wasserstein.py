@@ -9,7 +9,7 @@ from flax import nnx
 from genlab.errors import Invalid
 from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.adversarial import make_examples
 from genlab.parts.wasserstein import check_critic, wasserstein_loss
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 import genlab
 from genlab.errors import Invalid
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.serve.card import card
 from genlab.serve.program import PLATFORMS
 from genlab.track.folder import RunFolder

@@ -17,7 +17,7 @@ from genlab.errors import Invalid, Stopped
 from genlab.methods.game import Encoding
 from genlab.methods.wgan_gp import WGANGP
 from genlab.model import load
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.nn.norms import BatchNorm
 from genlab.parts.optimizer import Optimizer
 from genlab.train.interrupt import Interrupt

@@ -17,7 +17,7 @@ from genlab.kernels.random import example_keys, fold
 from genlab.methods.wgan_gp import WGANGP
 from genlab.model import load as load_model
 from genlab.nn.layers import Dropout
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 from genlab.train import spmd
 from genlab.train.loop import train

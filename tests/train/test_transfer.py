@@ -15,7 +15,7 @@ from genlab.config.plain import check_same, from_dict, to_dict
 from genlab.config.sections import Init, resolved
 from genlab.errors import Invalid
 from genlab.model import load
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
 from genlab.train.loop import train
 from genlab.train.paths import leaves

@@ -16,7 +16,7 @@ from genlab.kernels.random import example_keys
 from genlab.methods.ae import AE
 from genlab.methods.gan import GAN
 from genlab.methods.rbm import RBM
-from genlab.nn.network import Net
+from genlab.nn.net import Net
 from genlab.parts.labels import Conditioning
 from genlab.track import grids
 from genlab.train.state import Game, stream
