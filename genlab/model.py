@@ -22,7 +22,7 @@ from genlab.train.restore import restore
 from genlab.train.state import Game, TrainState, stream
 
 CHUNK = 256  # examples per call; samples always as many, so that one does not depend on how many are asked for
-FEW = 16  # examples per call where no more are given, so that one costs little
+SMALL_CHUNK = 16  # examples per call where no more are given, so that one costs little
 RUNS = 128  # of annealed importance sampling
 
 Labels = int | Sequence[int] | Int[np.ndarray, " n"] | None
@@ -171,7 +171,7 @@ class Model:
         """`f` of all rows, `size` at a time or as suits their number; the last row fills up the last chunk."""
         n = len(next(iter(rows.values())))
         require(n >= 1, "examples", n, "at least 1")
-        size, found = size or (FEW if n <= FEW else CHUNK), []
+        size, found = size or (SMALL_CHUNK if n <= SMALL_CHUNK else CHUNK), []
         for start in range(0, n, size):
             place = np.minimum(np.arange(start, start + size), n - 1)
             chunk = {name: values[place] for name, values in rows.items()}

@@ -11,7 +11,15 @@ from genlab.config.sections import Config, resolved
 from genlab.errors import Invalid, require
 
 # What may change when a run goes on: it alters when and where things are computed and written, not what is trained.
-FREE = ("checkpoint.", "track.", "parallel.", "train.steps", "train.validate_every", "data.dir", "data.resident_mb")
+MAY_CHANGE = (
+    "checkpoint.",
+    "track.",
+    "parallel.",
+    "train.steps",
+    "train.validate_every",
+    "data.dir",
+    "data.resident_mb",
+)
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -51,11 +59,11 @@ def from_dict(plain: Any) -> Config:
 
 def _located(path: tuple[int | str, ...], message: str, value: Any) -> str:
     """A complaint about what stands at a path: `method.critic.width: 256.0; Input should be a valid integer`."""
-    ours = message.removeprefix("Value error, ")
-    if ours == message:
+    text = message.removeprefix("Value error, ")
+    if text == message:
         return f"{'.'.join(map(str, path))}: {value!r}; {message}"
-    section = path[:-1] if ours.startswith(f"{path[-1]}.") else path  # some of our own messages name it
-    return ".".join([*map(str, section), ours])
+    section = path[:-1] if text.startswith(f"{path[-1]}.") else path  # some of our own messages name it
+    return ".".join([*map(str, section), text])
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -107,6 +115,6 @@ def difference(old: dict[str, Any], new: Config) -> str | None:
     before = flatten(to_dict(resolved(from_dict(old))))  # what an older run did not write is the default
     after = flatten(to_dict(resolved(new)))
     for name in sorted(before.keys() | after.keys()):
-        if not name.startswith(FREE) and before.get(name) != after.get(name):
+        if not name.startswith(MAY_CHANGE) and before.get(name) != after.get(name):
             return f"{name} = {before.get(name)!r}, not {after.get(name)!r}"
     return None

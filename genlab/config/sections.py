@@ -12,7 +12,7 @@ from genlab.parts.optimizer import Optimizer
 from genlab.track.config import Track
 
 RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t), unless it is a half-life: see `train.step`
-MOST = 1024  # devices of one process; a CPU that simulates more is busy with that alone
+MAX_DEVICES = 1024  # devices of one process; a CPU that simulates more is busy with that alone
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Init:
 
     def __post_init__(self) -> None:
         for name in ("networks", "step"):
-            given = getattr(self, name)
-            require(not given or self.run_dir is not None, name, given, "possible without init.run_dir")
+            value = getattr(self, name)
+            require(not value or self.run_dir is not None, name, value, "possible without init.run_dir")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Parallel:
     """How many devices to use; 0 means all. On CPU more than there are can be simulated."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.devices <= MOST, "devices", self.devices, f"from 0 to {MOST}")
+        require(0 <= self.devices <= MAX_DEVICES, "devices", self.devices, f"from 0 to {MAX_DEVICES}")
 
 
 @dataclass(frozen=True)

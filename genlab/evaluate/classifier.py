@@ -144,8 +144,8 @@ def train(dataset: Dataset, seed: int, epochs: int) -> Classifier:
         rows = np.asarray(example_index(seed, i, np.arange(BATCH), BATCH, len(images)))
         weights, moments, _ = step(weights, moments, images[rows], labels[rows])
     weights = _normalise(jax.device_get(weights), images, len(dataset.classes))
-    untested = _classifier(weights, dataset.shape, len(dataset.classes))
-    return dataclasses.replace(untested, accuracy=accuracy(untested, *read_all(dataset.test)))
+    classifier = _classifier(weights, dataset.shape, len(dataset.classes))
+    return dataclasses.replace(classifier, accuracy=accuracy(classifier, *read_all(dataset.test)))
 
 
 def _classifier(weights: PyTree, shape: tuple[int, ...], classes: int, accuracy: float = 0.0) -> Classifier:

@@ -28,8 +28,8 @@ def over_pairs(
         y, columns = jax.device_put((y.astype(np.float64), columns))
         for start in range(0, len(x), size):
             chunk = slice(start, start + size)
-            mine = jax.tree.map(lambda a, chunk=chunk: a[chunk], rows)
-            found.append(jax.device_get(f(x[chunk].astype(np.float64), y, mine, columns)))
+            chunk_rows = jax.tree.map(lambda a, chunk=chunk: a[chunk], rows)
+            found.append(jax.device_get(f(x[chunk].astype(np.float64), y, chunk_rows, columns)))
             bar.update(len(x[chunk]))
     return found
 

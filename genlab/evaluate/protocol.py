@@ -63,9 +63,9 @@ def differences(a: Stamp, b: Stamp) -> list[str]:
     """What keeps numbers with these stamps from being compared, each as `name: value, not value`."""
     found = []
     for field in dataclasses.fields(Stamp):
-        ours, theirs = getattr(a, field.name), getattr(b, field.name)
-        if ours != theirs and ours is not None and theirs is not None:
-            found.append(f"{field.name}: {theirs!r}, not {ours!r}")
+        first, second = getattr(a, field.name), getattr(b, field.name)
+        if first != second and first is not None and second is not None:
+            found.append(f"{field.name}: {second!r}, not {first!r}")
     return found
 
 

@@ -12,7 +12,7 @@ from genlab.evaluate.protocol import describe_stamp, differences
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Pngs, Wandb
 
-PLACE = ("name", "which", "step", "n")
+RUN_COLUMNS = ("name", "which", "step", "n")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -44,8 +44,8 @@ def table(results: Sequence[Result]) -> str:
 
 def _aligned(rows: Sequence[Result]) -> str:
     names = [name for name in rows[0].scores if not name.endswith(("_error", "_std"))]
-    cells = [(*PLACE, *(name.replace("_", " ") for name in names))]
-    cells += [(*_place(row), *(cell(row, name) for name in names)) for row in rows]
+    cells = [(*RUN_COLUMNS, *(name.replace("_", " ") for name in names))]
+    cells += [(*_run_cells(row), *(cell(row, name) for name in names)) for row in rows]
     first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
     return "\n".join(
         "  ".join([row[0].ljust(first), *(cell.rjust(wide) for cell, wide in zip(row[1:], others, strict=True))])
@@ -53,7 +53,7 @@ def _aligned(rows: Sequence[Result]) -> str:
     )
 
 
-def _place(result: Result) -> tuple[str, str, str, str]:
+def _run_cells(result: Result) -> tuple[str, str, str, str]:
     n = result.stamp.n_generated or result.stamp.n_real
     return result.name, result.which, "" if result.step is None else str(result.step), str(n)
 
@@ -81,14 +81,14 @@ def record(results: Sequence[Result]) -> None:
         Invalid: a run folder that cannot be written to.
     """
     for run in dict.fromkeys(result.run for result in results if result.run):
-        mine = [result for result in results if result.run == run]
+        run_results = [result for result in results if result.run == run]
         try:
             with (run / "evaluation.jsonl").open("a") as file:
-                file.writelines(json.dumps(row(result)) + "\n" for result in mine)
-            _pictures(run, mine)
+                file.writelines(json.dumps(row(result)) + "\n" for result in run_results)
+            _pictures(run, run_results)
         except OSError as error:
             raise Invalid(f"run_dirs: {run}; must be writable ({error.strerror})") from None
-        _wandb(run, mine)
+        _wandb(run, run_results)
 
 
 def _pictures(run: Path, results: Sequence[Result]) -> None:

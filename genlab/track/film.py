@@ -38,9 +38,9 @@ def _mp4(path: Path, frames: UInt8[np.ndarray, "n h w c"]) -> None:
     odd = [(0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)]  # H.264 has colour for every 2 x 2 pixels
     frames = np.pad(frames, odd, mode="edge")
     pixels, (height, width) = "gray" if frames.shape[-1] == 1 else "rgb24", frames.shape[1:3]
-    given = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"]
-    wanted = ["-codec:v", "libx264", "-pix_fmt", "yuv420p", "-y", str(path)]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *given, *wanted]
+    input_options = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"]
+    output_options = ["-codec:v", "libx264", "-pix_fmt", "yuv420p", "-y", str(path)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *input_options, *output_options]
     done = subprocess.run(command, input=frames.tobytes(), capture_output=True)
     if done.returncode:
         raise OSError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "ffmpeg failed")

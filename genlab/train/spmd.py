@@ -74,8 +74,8 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
         return jax.pmap(step, AXIS, in_axes=axes, out_axes=None, devices=devices, donate_argnums=0)
 
     def local(state, arrays, index, n):
-        mine = arrays if feed_axis is None else jax.tree.map(lambda x: x[0], arrays)
-        return step(state, mine, index[0], n)
+        local_arrays = arrays if feed_axis is None else jax.tree.map(lambda x: x[0], arrays)
+        return step(state, local_arrays, index[0], n)
 
     feed = P() if feed_axis is None else P(AXIS)
     return _shard_map(local, devices, (P(), feed, P(AXIS), P()), P(), donate=(0,))

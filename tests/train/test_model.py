@@ -17,7 +17,7 @@ from genlab.evaluate import inference
 from genlab.kernels.random import example_keys, fold, normal, uniform
 from genlab.methods.game import Method, Player
 from genlab.methods.vae import VAE
-from genlab.model import CHUNK, FEW, Model
+from genlab.model import CHUNK, SMALL_CHUNK, Model
 from genlab.train.loop import train
 from genlab.train.state import Game, stream
 
@@ -70,7 +70,7 @@ def model(tiny):
     return make
 
 
-@pytest.mark.parametrize("n", [1, FEW + 1, CHUNK + 3])
+@pytest.mark.parametrize("n", [1, SMALL_CHUNK + 1, CHUNK + 3])
 def test_any_number_of_rows_is_the_methods_own(model, n):
     vae = model("vae")
     networks = vae.game.sampling_networks(vae.state, ema=True)
@@ -99,7 +99,7 @@ def test_a_shape_is_compiled_once(model):
     for n in (1, 3, CHUNK, CHUNK + 1):
         vae.sample(n, seed=n)
     assert vae._compiled._cache_size() == 1
-    for n in (1, 2, FEW, FEW + 1, CHUNK + 1):
+    for n in (1, 2, SMALL_CHUNK, SMALL_CHUNK + 1, CHUNK + 1):
         vae.encode(X[:n])
     assert vae._compiled._cache_size() == 3
     for k in (1, 5):
