@@ -19,6 +19,7 @@ from genlab.evaluate.inputs import load_runs
 from genlab.evaluate.protocol import PROTOCOLS, require_same
 from genlab.evaluate.report import record, table
 from genlab.evaluate.samples import ExternalImages
+from genlab.parts.likelihood import Likelihood
 from genlab.train.loop import train
 
 
@@ -117,7 +118,7 @@ def test_likelihoods_of_unlike_things_are_not_compared(untrained, tmp_path):
     """Bernoulli on grey levels, a Gaussian density of dequantised pixels, and bits: three tables of their own names."""
     sections = {
         "grey": {},
-        "density": {"method": {"likelihood": "gaussian"}, "data": {"dequantise": True}},
+        "density": {"method": {"likelihood": Likelihood("gaussian")}, "data": {"dequantise": True}},
         "bits": {"data": {"binarise": True}},
     }
     models = [Run(tmp_path / name, untrained("vae", (8, 8, 1), **s)) for name, s in sections.items()]
