@@ -28,8 +28,8 @@ GIB = 2**30
         ("--data.batch-size 1000000000", "data.batch_size: 1000000000 takes"),
         ("--data.batch-size 1000000000 --track.every 2000000000", "data.batch_size: 1000000000 takes"),
         ("--method.generator-batch 1000000000", "method.generator_batch: 1000000000 takes"),
-        ("--config iwae --method.k 1000000000", "method.k: 1000000000 takes"),
-        ("--config vamp --method.components 1000000000", "method.components: 1000000000 takes"),
+        ("--config iwae --method.objective.k 1000000000", "method.objective.k: 1000000000 takes"),
+        ("--config vamp --method.prior.components 1000000000", "method.prior.components: 1000000000 takes"),
     ],
 )
 def test_what_exceeds_the_memory_is_refused_by_its_name_and_allocates_nothing(monkeypatch, flags, setting):
