@@ -10,7 +10,8 @@ Expect:    Frechet distance 0.51, precision 0.71, recall 0.94 (scripts/evaluate.
 """
 
 from genlab.config.sections import Config, Train
-from genlab.methods.vq_vae import VQVAE, CodePrior
+from genlab.methods.vq_vae import VQVAE
+from genlab.parts.code_prior import CodePrior
 from genlab.parts.optimizer import Optimizer
 
 prior = CodePrior(optimizer=Optimizer(name="adamw", weight_decay=1.0, eps=1e-5))

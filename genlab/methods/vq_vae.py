@@ -16,24 +16,12 @@ from genlab.methods.game import Encoding, Player
 from genlab.nn.made import Codes, Made
 from genlab.nn.net import Net
 from genlab.nn.network import decoder, encoder
+from genlab.parts.code_prior import CodePrior
 from genlab.parts.codebook import Codebook, Tokens
 from genlab.parts.latent_model import centre, draw, log_likelihood, observation
 from genlab.parts.likelihood import Likelihood
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.types import Labels, Metrics, Networks, Turn
-
-
-@dataclass(frozen=True)
-class CodePrior:
-    """An autoregressive prior over the codes of an example (Germain et al. 2015), trained by its own player."""
-
-    width: int = 64
-    """Hidden units for each token."""
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    """The prior's optimiser."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "width")
 
 
 @dataclass(frozen=True)

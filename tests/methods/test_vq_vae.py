@@ -10,9 +10,10 @@ from flax import nnx
 
 from genlab.errors import Invalid
 from genlab.losses.reconstruction import squared_error
-from genlab.methods.vq_vae import VQVAE, CodePrior
+from genlab.methods.vq_vae import VQVAE
 from genlab.nn.layers import AXIS
 from genlab.nn.net import Net
+from genlab.parts.code_prior import CodePrior
 from genlab.parts.codebook import Codebook
 from genlab.parts.latent_model import log_likelihood
 
