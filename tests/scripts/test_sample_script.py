@@ -12,7 +12,7 @@ from genlab.errors import Invalid
 from genlab.evaluate.samples import read_npz
 from genlab.model import load
 from genlab.track.grids import tile
-from genlab.train import export
+from genlab.train import samples
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def test_many_samples_are_written_piece_by_piece(sample, run, tmp_path, monkeypa
     sample(run, "--n", 300, "--out", tmp_path / "whole.npz")
     whole = read_npz(tmp_path / "whole.npz").images
     drawn = []
-    draw = export.Samples.pieces
-    monkeypatch.setattr(export, "PIECE", 64)
+    draw = samples.Samples.pieces
+    monkeypatch.setattr(samples, "PIECE", 64)
     monkeypatch.setattr(
-        export.Samples, "pieces", lambda *arguments: (drawn.append(len(x)) or x for x in draw(*arguments))
+        samples.Samples, "pieces", lambda *arguments: (drawn.append(len(x)) or x for x in draw(*arguments))
     )
     sample(run, "--n", 300, "--out", tmp_path / "pieces.npz")
     assert drawn == [64] * 4 + [44]
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_everything_as_it_was(sample, run, tmp_path, monkeypa
         yield np.zeros((1, *self.shape), np.uint8)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(export.Samples, "pieces", full)
+    monkeypatch.setattr(samples.Samples, "pieces", full)
     shard = ("--shard", 4) if out == "shards" else ()
     with pytest.raises(Invalid, match=r"out: .* cannot be written \(No space left on device\)"):
         sample(run, "--n", 9, "--out", place / out, *shard)
