@@ -37,6 +37,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         )
         self._folder = folder.resolve()
         self._config = config
+        _silence_abandoned()
         self._saving: Any = None  # the response of the last save, which holds a thread until it is asked
         try:
             self._checkpointer = ocp.training.Checkpointer(
@@ -110,10 +111,9 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
             Invalid: it cannot be read, or is not what was written at this step of this run.
         """
         try:
-            with _silence_abandoned_reads():
-                loaded = self._checkpointer.load_checkpointables(step, {"state": abstract})
-                state = jax.block_until_ready(loaded["state"])
-                written = self._checkpointer.checkpointables_metadata(step).custom_metadata
+            loaded = self._checkpointer.load_checkpointables(step, {"state": abstract})
+            state = jax.block_until_ready(loaded["state"])
+            written = self._checkpointer.checkpointables_metadata(step).custom_metadata
             arrays = record.named_arrays(state)
             record.check_finite(arrays)
             if written:
@@ -122,6 +122,7 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
                 logger.warning("checkpoints: that of step %s has no record of its arrays to verify them by", step)
             return state
         except Exception as error:  # whatever a damaged file makes its reader raise
+            warnings.filterwarnings("ignore", r"coroutine '_read\w+' was never awaited", RuntimeWarning)
             raise Invalid(
                 f"checkpoints: that of step {step} cannot be read ({_first_line(_root_cause(error))})"
             ) from error
@@ -168,23 +169,22 @@ def _set_aside(step: Path) -> Path:
     return step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
 
 
-@contextlib.contextmanager
-def _silence_abandoned_reads() -> Iterator[None]:
-    """If a read fails, then without what becomes of the others, for which Orbax no longer waits: many tracebacks."""
+def _silence_abandoned() -> None:
+    """If a read or a write fails, say nothing of what becomes of the others, for which Orbax no longer waits.
+
+    They end whenever they do, also in threads of Orbax's own, and would each print a traceback.
+    """
     before = sys.unraisablehook
+    if getattr(before, "silences_abandoned", False):
+        return
 
     def hook(unraisable: Any) -> None:
         where = getattr(getattr(unraisable.object, "cr_code", None), "co_filename", "")
         if "Event loop is closed" not in str(unraisable.exc_value) and "orbax" not in where:
             before(unraisable)
 
+    hook.silences_abandoned = True  # type: ignore[attr-defined]
     sys.unraisablehook = hook
-    try:
-        yield
-    except Exception:
-        warnings.filterwarnings("ignore", r"coroutine '_read\w+' was never awaited", RuntimeWarning)
-        raise
-    sys.unraisablehook = before
 
 
 def _root_cause(error: BaseException) -> BaseException:
