@@ -87,7 +87,7 @@ def test_others_are_named_by_their_path(settings, said):
         ("--method.critic-optimizer.decay 1e39", "method.critic_optimizer.decay: 1e+39"),
         ("--method.critic-optimizer.milestones 5000 9999999999", "method.critic_optimizer.milestones: 9999999999"),
         ("--method.regularise.lecam inf", "method.regularise.lecam: inf"),
-        ("--config vae --method.beta nan", "method.beta: nan"),
+        ("--config vae --method.objective.beta nan", "method.objective.beta: nan"),
         ("--train.steps 3000000000", "train.steps: 3000000000"),
         ("--train.seed -1", "train.seed: -1"),
         ("--train.seed 99999999999999999999", "train.seed: 99999999999999999999"),
