@@ -137,7 +137,10 @@ def test_training_does_not_import_tensorflow(environment):
         ("--method.critic-optimizer.b1 1.5", "b1: 1.5 is not in [0, 1)"),
         ("--parallel.mapper vmap", "'--parallel.mapper'. Expected one of ('pmap', 'shard_map')"),
         ("--data.name nope", "data.name: nope; digits, points:"),
-        ("--config vae --method.n-critic 3", "--method.n-critic: no such flag; there are --method.classes, --method.latent"),
+        (
+            "--config vae --method.n-critic 3",
+            "--method.n-critic: no such flag; there are --method.classes, --method.latent",
+        ),
         ("--method.generator-optimizer.learning-rate -1", "learning_rate: -1.0 is not above 0"),
     ],
 )
