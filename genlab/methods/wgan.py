@@ -11,18 +11,17 @@ from genlab.errors import at_least, require
 from genlab.kernels.augment import Kind
 from genlab.kernels.penalty import clip_weights
 from genlab.kernels.random import Keys, fold, normal
-from genlab.losses.adversarial import wasserstein_generator
 from genlab.methods.game import Method, Player
 from genlab.nn.net import Net
 from genlab.nn.network import decoder
 from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
-from genlab.parts.labels import Conditioning, outputs
+from genlab.parts.labels import Conditioning
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.types import Data, Labels, Metrics, Networks, Turn
-from genlab.parts.wasserstein import check_critic, wasserstein_loss
+from genlab.parts.wasserstein import check_critic, wasserstein_generator_loss, wasserstein_loss
 
 RMSPROP = Optimizer("rmsprop", learning_rate=5e-5, b2=0.99)  # Algorithm 1; the decay is that of the authors' PyTorch
 
@@ -116,9 +115,7 @@ class WGAN(Method):
         keys = generator_keys(keys, self.generator_batch)
         labels = self.draw_labels(keys)
         fake = augmented(self.sample(networks, keys, labels), fold(keys, AUGMENT_FAKE), self.augment)
-        values, logits = outputs(networks["critic"], fake, labels)
-        class_loss, guesses = self.labels.generator_loss(logits, labels)
-        return wasserstein_generator(values).mean() + class_loss, guesses
+        return wasserstein_generator_loss(networks["critic"], fake, labels, self.labels)
 
     def draw_latents(self, networks: Networks, keys: Keys) -> Float[Array, "b latent"]:
         return normal(keys, (self.latent,))

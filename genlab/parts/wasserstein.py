@@ -7,12 +7,12 @@ from jaxtyping import Array, Float
 
 from genlab.errors import require
 from genlab.kernels.penalty import gradient_norm
-from genlab.losses.adversarial import wasserstein_critic
+from genlab.losses.adversarial import wasserstein_critic, wasserstein_generator
 from genlab.nn.net import Net
 from genlab.parts.adversarial import Examples
-from genlab.parts.labels import outputs
+from genlab.parts.labels import Conditioning, outputs
 from genlab.parts.penalty import slope_metrics
-from genlab.parts.types import Metrics
+from genlab.parts.types import Data, Labels, Metrics
 
 
 def wasserstein_loss(
@@ -36,6 +36,15 @@ def wasserstein_loss(
     # over the batch size.
     real, fake = jnp.split(len(examples.fake) * gradient_norm(jax.lax.stop_gradient(gradient)), 2)
     return value, logits, {"wasserstein": -value} | slope_metrics(real, "_real") | slope_metrics(fake, "_fake")
+
+
+def wasserstein_generator_loss(
+    critic: nnx.Module, fake: Data, labels: Labels, conditioning: Conditioning
+) -> tuple[Float[Array, ""], Metrics]:
+    """-E[D(fake)], which the generator minimises, and what it costs that the critic guesses other classes."""
+    values, logits = outputs(critic, fake, labels)
+    class_loss, guesses = conditioning.generator_loss(logits, labels)
+    return wasserstein_generator(values).mean() + class_loss, guesses
 
 
 def check_critic(critic: Net) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints by Orbax: asynchronous, atomic, the newest few and the best one kept. The only file that knows Orbax."""
 
 import contextlib
+import functools
 import json
 import logging
 import sys
@@ -169,21 +170,19 @@ def _set_aside(step: Path) -> Path:
     return step.rename(step.with_name(f"damaged-{step.name}-{time.time_ns()}"))
 
 
+@functools.cache  # once in a process
 def _silence_abandoned() -> None:
     """If a read or a write fails, say nothing of what becomes of the others, for which Orbax no longer waits.
 
     They end whenever they do, also in threads of Orbax's own, and would each print a traceback.
     """
     before = sys.unraisablehook
-    if getattr(before, "silences_abandoned", False):
-        return
 
     def hook(unraisable: Any) -> None:
         where = getattr(getattr(unraisable.object, "cr_code", None), "co_filename", "")
         if "Event loop is closed" not in str(unraisable.exc_value) and "orbax" not in where:
             before(unraisable)
 
-    hook.silences_abandoned = True  # type: ignore[attr-defined]
     sys.unraisablehook = hook
 
 
