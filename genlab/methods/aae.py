@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from genlab.data.feed import Batch
 from genlab.errors import at_least
 from genlab.kernels.random import Keys, normal
-from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
+from genlab.losses.adversarial import accuracy, non_saturating_discriminator, non_saturating_generator
 from genlab.methods.game import Encoding, Player
 from genlab.nn.net import Net
 from genlab.nn.network import decoder, encoder
@@ -72,8 +71,7 @@ class AAE(Encoding):
     ) -> tuple[Float[Array, ""], Metrics]:
         real = networks["discriminator"](self.draw_latents(networks, keys))[:, 0]
         fake = networks["discriminator"](self.encode(networks, batch.x))[:, 0]
-        accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
-        return non_saturating_discriminator(real, fake).mean(), {"accuracy": jnp.asarray(accuracy)}
+        return non_saturating_discriminator(real, fake).mean(), {"accuracy": accuracy(real, fake, "non_saturating")}
 
     def generator_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None

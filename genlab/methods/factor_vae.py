@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import at_least
 from genlab.kernels.random import Keys
-from genlab.losses.adversarial import non_saturating_discriminator
+from genlab.losses.adversarial import accuracy, non_saturating_discriminator
 from genlab.methods.game import Encoding, Player
 from genlab.nn.layers import AXIS
 from genlab.nn.net import Net
@@ -109,8 +109,9 @@ class FactorVAE(Encoding):
         z = jax.lax.stop_gradient(self.model.q(networks, batch.x).draw(keys))
         together = networks["discriminator"](z)[:, 0]
         apart = networks["discriminator"](shuffled(z))[:, 0]
-        accuracy = ((together > 0).mean() + (apart < 0).mean()) / 2
-        return non_saturating_discriminator(together, apart).mean(), {"accuracy": jnp.asarray(accuracy)}
+        return non_saturating_discriminator(together, apart).mean(), {
+            "accuracy": accuracy(together, apart, "non_saturating")
+        }
 
     def draw_latents(self, networks: Networks, keys: Keys) -> Latents:
         return self.model.p(networks).draw(keys)

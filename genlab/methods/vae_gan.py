@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from genlab.data.feed import Batch
 from genlab.errors import at_least
 from genlab.kernels.random import Keys, fold, normal
-from genlab.losses.adversarial import non_saturating_discriminator, non_saturating_generator
+from genlab.losses.adversarial import accuracy, non_saturating_discriminator, non_saturating_generator
 from genlab.losses.divergence import kl_normal
 from genlab.losses.reconstruction import gaussian
 from genlab.methods.game import Encoding, Player
@@ -96,9 +96,8 @@ class VAEGAN(Encoding):
         """-log D(x) - log(1 - D(reconstruction)) - log(1 - D(sample))."""
         discriminator = _discriminator(networks)
         real, rebuilt, fake = (discriminator(x)[1] for x in (batch.x, *self._fakes(networks, batch.x, keys)))
-        accuracy = ((real > 0).mean() + (fake < 0).mean()) / 2
         loss = non_saturating_discriminator(real, fake) + jax.nn.softplus(rebuilt)
-        return loss.mean(), {"accuracy": jnp.asarray(accuracy)}
+        return loss.mean(), {"accuracy": accuracy(real, fake, "non_saturating")}
 
     def encoder_loss(
         self, networks: Networks, batch: Batch, keys: Keys, turn: Turn = None
