@@ -21,7 +21,7 @@ import tyro
 
 from genlab.config.plain import flatten, to_dict
 from genlab.config.sections import Config, resolved
-from genlab.errors import Invalid, Stopped, check_fields
+from genlab.errors import Invalid, Seed, Stopped, check_fields
 from genlab.kernels.corruption import Corruption
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
@@ -54,6 +54,11 @@ class Command:
     run_dir: Path
     """Folder of the run."""
     settings: Annotated[Config, tyro.conf.arg(name="")]
+    seeds: tuple[Seed, ...] = ()
+    """Train several seeds together, each in RUN_DIR/seed_SEED: these, or with one number so many, from 0."""
+    vary: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
+    """A setting and its values, as `--vary train.ema 0.99 0.999`: a run of each, with every seed, trained together as
+    far as one program can. Given several times, every combination."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the resolved configuration and stop."""
 
