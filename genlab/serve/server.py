@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from genlab import methods
 from genlab.errors import Invalid, require
 from genlab.model import Model
-from genlab.serve import history
 from genlab.serve.explorer import Explorer, make_map
+from genlab.track import history
 from genlab.track.folder import RunFolder
 
 T = TypeVar("T")
@@ -141,6 +141,6 @@ def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
         "labels": latent_map.labels.tolist(),
         "directions": len(latent_map.directions),
         "headline": [*model.method.headline, model.method.monitor],
-        "curves": history.curves(folder),
+        "curves": {name: history.thinned(values) for name, values in history.curves(folder).items()},
         "pictures": history.pictures(folder),
     }

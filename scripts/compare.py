@@ -1,0 +1,39 @@
+"""Compare runs by configuration, seeds apart: `python scripts/compare.py runs/a-0 runs/a-1 runs/b-0 runs/b-1`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from genlab import cli
+from genlab.lab.scores import Which
+from genlab.lab.statistics import Bootstrap
+
+
+@dataclass(frozen=True)
+class Command:
+    """Print what differs between configurations and their scores over seeds; draw them, with curves and samples."""
+
+    run_dirs: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Folders of runs, or folders of such folders."""
+    which: Which = "last"
+    """The checkpoint whose scores are compared: the last, or the best by its validation."""
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    """Intervals."""
+    out: Path = Path("comparison.html")
+    """The page, which needs no other file; the picture is put beside it, as .png."""
+
+
+def command(argv: list[str]) -> None:
+    """Read, compare, print, draw."""
+    settings = cli.arguments(Command, argv)
+    from genlab.errors import require
+    from genlab.lab.compare import compare, text
+
+    require(settings.out.suffix == ".html", "out", str(settings.out), "an .html file")
+    comparison = compare(settings.run_dirs, settings.which, settings.bootstrap)
+    print(text(comparison))
+
+
+if __name__ == "__main__":
+    cli.main(command)
