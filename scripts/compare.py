@@ -29,10 +29,20 @@ def command(argv: list[str]) -> None:
     settings = cli.arguments(Command, argv)
     from genlab.errors import require
     from genlab.lab.compare import compare, text
+    from genlab.lab.compare_figures import picture
+    from genlab.lab.compare_page import page
+    from genlab.track.atomic import atomic_write
 
     require(settings.out.suffix == ".html", "out", str(settings.out), "an .html file")
     comparison = compare(settings.run_dirs, settings.which, settings.bootstrap)
     print(text(comparison))
+    for out, content in (
+        (settings.out.with_suffix(".png"), picture(comparison)),
+        (settings.out, page(comparison).encode()),
+    ):
+        with atomic_write(out) as part:
+            part.write_bytes(content)
+        print(out)
 
 
 if __name__ == "__main__":

@@ -219,11 +219,11 @@ def pair_rows(comparison: Comparison, table: Table) -> Rows:
 
 def legend(comparison: Comparison) -> list[str]:
     """What the numbers are."""
-    made = comparison.bootstrap
+    bootstrap = comparison.bootstrap
     counts = [len(values) for table in comparison.tables for metric in table.metrics for values in metric.values]
     lines = [
-        f"[ ]: {100 * made.level:g} % bootstrap interval, {made.resamples:,} resamples of the seeds, by seed {made.seed}; "
-        "one seed has none."
+        f"[ ]: {100 * bootstrap.level:g} % bootstrap interval, {bootstrap.resamples:,} resamples of the seeds (by seed "
+        f"{bootstrap.seed}); one seed has none."
     ]
     if any(1 < count < FEW for count in counts):
         lines.append(f"Of fewer than {FEW} seeds such an interval is too narrow: of 3 it holds the mean 3 times in 4.")
