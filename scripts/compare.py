@@ -36,10 +36,8 @@ def command(argv: list[str]) -> None:
     require(settings.out.suffix == ".html", "out", str(settings.out), "an .html file")
     comparison = compare(settings.run_dirs, settings.which, settings.bootstrap)
     print(text(comparison))
-    for out, content in (
-        (settings.out.with_suffix(".png"), picture(comparison)),
-        (settings.out, page(comparison).encode()),
-    ):
+    written = {settings.out.with_suffix(".png"): picture(comparison), settings.out: page(comparison).encode()}
+    for out, content in written.items():
         with atomic_write(out) as part:
             part.write_bytes(content)
         print(out)

@@ -19,7 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("solid", "dashed", "dotted", "dashdot")
 INK, SOFT, LINE = "#1c2430", "#667085", "#c4c9d1"
 COLUMNS, WIDTH, DPI = 3, 11.0, 120  # panels in a row; inches; dots to one
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -66,12 +66,13 @@ def png(blocks: Sequence[Block]) -> bytes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context(STYLE):
         heights = [block.height for block in blocks]
-        figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI)
+        figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07, wspace=0.03, hspace=0.03))
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.07, wspace=0.03, hspace=0.03)
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, block in zip(parts, blocks, strict=True):
             block.draw(part)
@@ -82,10 +83,8 @@ def png(blocks: Sequence[Block]) -> bytes:
 
 def marks(bootstrap: Bootstrap) -> str:
     """What is drawn."""
-    level = f"{100 * bootstrap.level:g} %"
-    return (
-        f"\u25c6 mean over seeds with its {level} bootstrap interval, \u25cf each seed; bands are such intervals, too"
-    )
+    made = f"{100 * bootstrap.level:g} % bootstrap interval"
+    return f"\u25c6 mean over seeds with its {made}, \u25cf each seed; bands are such intervals of the mean"
 
 
 def scores(comparison: Comparison) -> Block | None:
@@ -102,7 +101,7 @@ def scores(comparison: Comparison) -> Block | None:
 
 def curves(comparison: Comparison) -> Block | None:
     """A panel to a metric: the mean over seeds at every iteration, and its interval as a band."""
-    draw = partial(_draw_curves, bootstrap=comparison.bootstrap)
+    draw = partial(_draw_curves, comparison)
     return _panels(list(comparison.courses.items()), draw, 2.4)
 
 
@@ -141,7 +140,7 @@ def _draw_score(comparison: Comparison, axes: Any, metric: Metric) -> None:
     axes.locator_params(axis="x", nbins=5)
 
 
-def _draw_curves(axes: Any, courses: Sequence[Course | None], bootstrap: Bootstrap) -> None:
+def _draw_curves(comparison: Comparison, axes: Any, courses: Sequence[Course | None]) -> None:
     for number, course in enumerate(courses):
         if course is None:
             continue
@@ -149,9 +148,11 @@ def _draw_curves(axes: Any, courses: Sequence[Course | None], bootstrap: Bootstr
         marker = "o" if len(course.steps) == 1 else ""
         line = course.values.mean(1)
         axes.plot(course.steps, line, marker=marker, color=colour(number), linestyle=dashes, linewidth=1.5)
-        ends = [interval(mean, [values], bootstrap) for values in course.values]
+        end = (float(course.steps[-1]), float(line[-1]))
+        letter = comparison.groups[number].name
+        axes.annotate(letter, end, (4, 0), textcoords="offset points", va="center", color=colour(number))
         if course.values.shape[1] > 1:
-            low, high = np.array(ends, float).T
+            low, high = np.array([interval(mean, [values], comparison.bootstrap) for values in course.values]).T
             axes.fill_between(course.steps, low, high, color=colour(number), alpha=0.18, linewidth=0)
     axes.set_xlabel("iteration")
     axes.grid(color="#eef0f4")

@@ -24,7 +24,8 @@ def page(comparison: Comparison, links: Mapping[Path, str] | None = None) -> str
     ]
     title = escape(comparison.title)
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE.read_text()}</style>'
-    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n<h1>{title}</h1>\n{"".join(parts)}</body>\n</html>\n'
+    body = f"<h1>{title}</h1>\n{''.join(parts)}"
+    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}</body>\n</html>\n'
 
 
 def _section(title: str, *parts: str) -> str:
