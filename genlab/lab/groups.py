@@ -70,7 +70,8 @@ def _folders(path: Path) -> list[RunFolder]:
         return [RunFolder(path)]
     inner = [RunFolder(place) for place in sorted(path.iterdir())] if path.is_dir() else []
     found = [folder for folder in inner if folder.is_run()]
-    require(bool(found), "run_dirs", str(path), "the folder of a run, or of runs (neither it nor one in it is a run's)")
+    if not found:
+        raise Invalid(f"run_dirs: {path}; must be the folder of a run, or of runs (none of them has a config.json)")
     return found
 
 
