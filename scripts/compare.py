@@ -1,6 +1,6 @@
 """Compare runs by configuration, seeds apart: `python scripts/compare.py runs/a-0 runs/a-1 runs/b-0 runs/b-1`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -11,15 +11,13 @@ from genlab.lab.statistics import Bootstrap
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Bootstrap):
     """Print what differs between configurations and their scores over seeds; draw them, with curves and samples."""
 
     run_dirs: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Folders of runs, or folders of such folders."""
     which: Which = "last"
     """The checkpoint whose scores are compared: the last, or the best by its validation."""
-    bootstrap: Bootstrap = field(default_factory=Bootstrap)
-    """Intervals."""
     out: Path = Path("comparison.html")
     """The page, which needs no other file; the picture is put beside it, as .png."""
 
@@ -34,7 +32,7 @@ def command(argv: list[str]) -> None:
     from genlab.track.atomic import atomic_write
 
     require(settings.out.suffix == ".html", "out", str(settings.out), "an .html file")
-    comparison = compare(settings.run_dirs, settings.which, settings.bootstrap)
+    comparison = compare(settings.run_dirs, settings.which, settings)
     print(text(comparison))
     written = {settings.out.with_suffix(".png"): picture(comparison), settings.out: page(comparison).encode()}
     for out, content in written.items():

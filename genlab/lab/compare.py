@@ -1,6 +1,6 @@
 """Configurations beside each other: what differs, their scores over seeds, which is better, curves and samples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -9,11 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from genlab.errors import Invalid
+from genlab.errors import Invalid, check_fields
 from genlab.evaluate.report import aligned
 from genlab.lab.groups import Group, Run, describe, differing, find_runs, group_runs, said
 from genlab.lab.scores import Course, Metric, Table, Which, courses, evaluated, incomparable, recorded_curves, validated
-from genlab.lab.statistics import Bootstrap, Interval, difference, improvement, interquartile_mean, interval, mean
+from genlab.lab.statistics import (
+    Bootstrap,
+    Interval,
+    Statistic,
+    Values,
+    difference,
+    improvement,
+    interquartile_mean,
+    interval,
+    mean,
+)
 from genlab.track import history
 
 ALL_PAIRS = 5  # configurations; where there are more, each is compared with the first alone
@@ -61,8 +71,10 @@ def compare(paths: Sequence[Path], which: Which, bootstrap: Bootstrap) -> Compar
     """The runs in these folders, of runs or of folders of runs, by what they have recorded.
 
     Raises:
-        Invalid: what `find_runs`, `group_runs` and `evaluated` raise, or no scores that may be compared.
+        Invalid: what `find_runs`, `group_runs` and `evaluated` raise, no scores that may be compared, or what is no
+            bootstrap.
     """
+    check_fields(bootstrap)
     groups = group_runs(find_runs(paths))
     curves, reason = recorded_curves(groups), incomparable(groups)
     tables = tuple(evaluated(groups, which)) or (validated(groups, curves, which),)
@@ -119,11 +131,10 @@ class Estimate:
 
 
 Scores = Float[np.ndarray, " _"]
+Resampled = Float[np.ndarray, "*resamples _"]
 
 
-def estimate(
-    statistic: Callable[..., Any], samples: Sequence[Scores], bootstrap: Bootstrap, paired: bool = False
-) -> Estimate:
+def estimate(statistic: Statistic, samples: Sequence[Scores], bootstrap: Bootstrap, paired: bool = False) -> Estimate:
     """A statistic of one or two sets of scores with its interval."""
     return Estimate(float(statistic(*samples)), interval(statistic, samples, bootstrap, paired))
 
@@ -158,7 +169,7 @@ def _pair(metric: Metric, first: int, second: int, bootstrap: Bootstrap) -> Pair
     paired = len(shared) >= 2
     x, y = (np.array([values[seed] for seed in (shared if paired else sorted(values))], float) for values in (a, b))
 
-    def better(x: Scores, y: Scores) -> Any:
+    def better(x: Resampled, y: Resampled) -> Values:
         return improvement(metric.better * x, metric.better * y)
 
     chance = estimate(better, (x, y), bootstrap, paired) if metric.better else None

@@ -2,10 +2,10 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,19 +35,14 @@ STYLE: dict[Any, Any] = {
 }
 
 
-class Draw(Protocol):
-    """Draws into a part of a figure."""
-
-    def __call__(self, figure: Any, /) -> None: ...
-
-
 @dataclass(frozen=True)
 class Block:
     """A part of a figure, over its whole width."""
 
     height: float
     """Inches."""
-    draw: Draw
+    draw: Callable[[Any], None]
+    """What draws it, into a part of a figure of matplotlib."""
 
 
 def colour(number: int) -> str:

@@ -3,11 +3,12 @@ of the statistical precipice", section 4, of one task."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
 
-from genlab.errors import Seed, require
+from genlab.errors import Seed, Within
 
 Interval = tuple[float, float]
 Values = Float[np.ndarray, "*resamples"] | float  # of one set of scores a number
@@ -21,16 +22,12 @@ class Bootstrap:
     Intervals of few seeds are too narrow: of three normal scores, those that say 95 % hold the mean 3 times in 4.
     """
 
-    resamples: int = 2000
+    resamples: Annotated[int, Within(1, 1_000_000, "from 1 to 1,000,000")] = 2000
     """Times that the seeds are drawn again."""
-    level: float = 0.95
+    level: Annotated[float, Within(0.01, 0.999, "from 0.01 to 0.999")] = 0.95
     """The share of them between the ends of an interval."""
     seed: Seed = 0
     """What is drawn follows from it."""
-
-    def __post_init__(self) -> None:
-        require(1 <= self.resamples <= 1_000_000, "resamples", self.resamples, "from 1 to 1,000,000")
-        require(0 < self.level < 1, "level", self.level, "between 0 and 1")
 
 
 def mean(x: Float[np.ndarray, "*resamples n"]) -> Values:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genlab.errors import Invalid
 from genlab.lab.statistics import Bootstrap, difference, improvement, interquartile_mean, interval, mean
 
 RNG = np.random.default_rng(0)
@@ -67,9 +66,3 @@ def test_an_interval_follows_from_its_seed_alone():
 def test_one_seed_has_no_interval():
     assert interval(mean, [np.ones(1)], Bootstrap()) is None
     assert interval(improvement, [np.ones(5), np.ones(1)], Bootstrap()) is None
-
-
-@pytest.mark.parametrize("wrong", [{"resamples": 0}, {"resamples": 10**7}, {"level": 1.0}, {"level": 0.0}])
-def test_what_cannot_be_a_bootstrap_is_named(wrong):
-    with pytest.raises(Invalid, match=next(iter(wrong))):
-        Bootstrap(**wrong)
