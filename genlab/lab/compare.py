@@ -192,16 +192,16 @@ def _ranges(seeds: Sequence[int]) -> str:
 
 
 def score_rows(comparison: Comparison, table: Table) -> Rows:
-    """Every configuration by every score: its seeds, iterations, mean and interquartile mean."""
+    """Every configuration that has a score by that score: its seeds, iterations, mean and interquartile mean."""
     rows = [["score", "", "seeds", "iterations", "mean", "interquartile mean"]]
     for metric in table.metrics:
         name = headed(metric)
         for group, values, steps in zip(comparison.groups, metric.values, table.steps, strict=True):
-            x = np.array([values[seed] for seed in sorted(values)], float)
-            statistics = (mean, interquartile_mean) if values else ()
-            cells = [str(estimate(statistic, [x], comparison.bootstrap)) for statistic in statistics]
-            rows.append([name, group.name, str(len(x)), _iterations(steps), *(cells or ["-", "-"])])
-            name = ""
+            if values:
+                x = np.array([values[seed] for seed in sorted(values)], float)
+                cells = [str(estimate(found, [x], comparison.bootstrap)) for found in (mean, interquartile_mean)]
+                rows.append([name, group.name, str(len(x)), _iterations(steps), *cells])
+                name = ""
     return rows
 
 
@@ -211,7 +211,7 @@ def headed(metric: Metric) -> str:
 
 
 def _iterations(steps: Sequence[int]) -> str:
-    return " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]})) if steps else "-"
+    return " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]}))
 
 
 def pair_rows(comparison: Comparison, table: Table) -> Rows:
@@ -250,7 +250,7 @@ def text(comparison: Comparison) -> str:
     """The comparison as tables for a terminal."""
     parts = [comparison.title, aligned(setting_rows(comparison))]
     for table in comparison.tables:
-        apart = f"\nnot compared with the table before: {table.apart}" if table.apart else ""
+        apart = f"\nnot compared with {table.apart}" if table.apart else ""
         parts.append(f"{table.about}{apart}\n{aligned(score_rows(comparison, table))}")
         rows = pair_rows(comparison, table)
         parts += [aligned(rows)] if rows else []

@@ -143,15 +143,32 @@ def _draw_curves(comparison: Comparison, axes: Any, courses: Sequence[Course | N
         marker = "o" if len(course.steps) == 1 else ""
         line = course.values.mean(1)
         axes.plot(course.steps, line, marker=marker, color=colour(number), linestyle=dashes, linewidth=1.5)
-        end = (float(course.steps[-1]), float(line[-1]))
-        letter = comparison.groups[number].name
-        axes.annotate(letter, end, (4, 0), textcoords="offset points", va="center", color=colour(number))
         if course.values.shape[1] > 1:
             low, high = np.array([interval(mean, [values], comparison.bootstrap) for values in course.values]).T
             axes.fill_between(course.steps, low, high, color=colour(number), alpha=0.18, linewidth=0)
+    _name_ends(comparison, axes, courses)
     axes.set_xlabel("iteration")
     axes.grid(color="#eef0f4")
     axes.locator_params(nbins=5)
+
+
+def _name_ends(comparison: Comparison, axes: Any, courses: Sequence[Course | None]) -> None:
+    """Letters beside the ends of curves, none over another."""
+    low, high = axes.get_ylim()
+    drawn = ((number, course) for number, course in enumerate(courses) if course is not None)
+    ends = sorted((course.values[-1].mean(), course.steps[-1], number) for number, course in drawn)
+    height = -1.0
+    for value, step, number in ends:
+        height = max(height + 0.08, (value - low) / (high - low))
+        axes.annotate(
+            comparison.groups[number].name,
+            (step, height),
+            (4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="center",
+            color=colour(number),
+        )
 
 
 def _names(comparison: Comparison) -> Block:

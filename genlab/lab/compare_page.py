@@ -42,7 +42,7 @@ def _tables(comparison: Comparison) -> list[str]:
     for table in comparison.tables:
         parts.append(f"<p class=note>{escape(table.about)}</p>")
         if table.apart:
-            parts.append(f"<p class=apart>not compared with the table before: {escape(table.apart)}</p>")
+            parts.append(f"<p class=apart>not compared with {escape(table.apart)}</p>")
         parts += [_table(comparison, rows) for rows in (score_rows(comparison, table), pair_rows(comparison, table))]
     return parts
 

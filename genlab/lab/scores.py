@@ -40,7 +40,7 @@ class Table:
     about: str
     """How they were made."""
     apart: str
-    """Why they are not compared with those of a table before; "" where nothing would be."""
+    """The table before with scores of the same names that these are not compared with, and why; "" where none is."""
     steps: tuple[tuple[int, ...], ...]
     """The iterations at which each configuration's runs were measured, each once."""
     metrics: tuple[Metric, ...]
@@ -76,13 +76,20 @@ def evaluated(groups: Sequence[Group], which: Which) -> list[Table]:
             _, scores = alike.get(place, (0, {}))
             alike[place] = (result.step or 0, scores | result.scores)
     tables: list[Table] = []
-    for number, (stamp, measured) in enumerate(found):
-        names = _names(measured)
-        before = (other for other, scores in found[:number] if set(names) & set(_names(scores)))
-        reasons = next(("; ".join(differences(other, stamp)) for other in before), "")
-        metrics = [Metric(name, _better(name), _values(name, measured, groups)) for name in names]
-        tables.append(Table(describe_stamp(stamp), reasons, _steps(measured, groups), tuple(metrics)))
+    for number, (stamp, measured) in enumerate(found, 1):
+        metrics = [Metric(name, _better(name), _values(name, measured, groups)) for name in _names(measured)]
+        about = f"table {number}: " * (len(found) > 1) + describe_stamp(stamp)
+        tables.append(Table(about, _apart(found[:number]), _steps(measured, groups), tuple(metrics)))
     return tables
+
+
+def _apart(found: Sequence[tuple[Stamp, Measured]]) -> str:
+    """See `Table.apart`, of the last one."""
+    *before, (stamp, measured) = found
+    for number, (other, scores) in enumerate(before, 1):
+        if set(_names(measured)) & set(_names(scores)):
+            return f"table {number}: {'; '.join(differences(other, stamp))}"
+    return ""
 
 
 def recorded_curves(groups: Sequence[Group]) -> dict[Place, Curves]:

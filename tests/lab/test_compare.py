@@ -74,9 +74,9 @@ def test_numbers_made_in_two_ways_are_not_compared_and_it_says_why(learning_rate
     evaluated(learning_rates[3], stamp=pixels, frechet=0.1)
     evaluated(learning_rates[3], stamp=dataclasses.replace(stamp, split="test"), mse=0.5)
     one, other, model = compared([learning_rates[0], learning_rates[3]]).tables
-    assert (one.apart, other.apart, model.apart) == ("", "extractor: 'pixels', not 'classifier'", "")
+    assert (one.apart, other.apart, model.apart) == ("", "table 1: extractor: 'pixels', not 'classifier'", "")
     assert not any(pairs(metric, Bootstrap()) for table in (one, other, model) for metric in table.metrics)
-    assert "not compared with the table before: extractor: 'pixels', not 'classifier'\n" in text(
+    assert "not compared with table 1: extractor: 'pixels', not 'classifier'\n" in text(
         compared([learning_rates[0], learning_rates[3]])
     )
 
