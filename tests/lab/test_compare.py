@@ -83,7 +83,7 @@ def test_numbers_made_in_two_ways_are_not_compared_and_it_says_why(learning_rate
 
 def test_the_newest_checkpoint_of_its_kind_is_taken(recorded_run, evaluated):
     run = recorded_run("a")
-    evaluated(run, "best, last", 2, frechet=5.0)
+    evaluated(run, "best, last", 2, frechet=5.0, recall=0.9)
     evaluated(run, "best", 4, frechet=3.0)
     evaluated(run, "last", 6, frechet=4.0)
     evaluated(run, "last", 6, coverage=0.5)
