@@ -169,7 +169,10 @@ def _one_line(complaint: str, help_text: str, argv: Sequence[str]) -> str:
         value_alone = not value.startswith("--") and f"{unknown}, ".startswith(f"{value}, ")
         if value_alone and flag.replace("_", "-") in switches:
             return f"{flag}: {value!r} is not allowed; it is a switch, without a value"
-    return _name_nearest(re.split(r"[\s,=]", unknown)[0], set(FLAG.findall(help_text)))
+    first = re.split(r"[\s,=]", unknown)[0]
+    if not first.startswith("-"):
+        return f"{first!r} is not allowed; it belongs to no flag, which begin with --"
+    return _name_nearest(first, set(FLAG.findall(help_text)))
 
 
 def _name_nearest(flag: str, flags: set[str]) -> str:

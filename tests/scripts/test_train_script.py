@@ -122,7 +122,7 @@ def test_training_does_not_import_tensorflow(environment):
         ("--config nope", "config: no preset 'nope'; there are aae, acgan, ae, "),
         ("--train.stepz 3", "--train.stepz: no such flag; there are --train.ema, --train.ema-halflife, --train.seed, "),
         ("--foo.bar 3", "--foo.bar: no such flag; there are --checkpoint.*, --config, --data.*"),
-        ("extra", "extra: no such flag"),
+        ("extra", "'extra' is not allowed; it belongs to no flag"),
         ("--train.steps abc", "--train.steps: 'abc' is not an integer"),
         ("--train.steps 0", "train.steps: 0 is not at least 1"),
         ("--train.ema x", "--train.ema: 'x' is not a number"),
