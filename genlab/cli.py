@@ -58,8 +58,11 @@ class Command:
     """Print the resolved configuration and stop."""
 
 
-def parse(argv: Sequence[str]) -> Command:
-    """The command that the arguments spell.
+C = TypeVar("C", bound=Command)
+
+
+def parse(argv: Sequence[str], kind: type[C] = Command, runs: Path = Path("runs")) -> C:  # type: ignore[assignment]
+    """The command that the arguments spell, of a run in a folder of `runs` unless they say otherwise.
 
     Raises:
         Invalid: an unknown preset, flag or value; the message says what is allowed.
@@ -69,10 +72,28 @@ def parse(argv: Sequence[str]) -> Command:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", default="wgan_gp")
     name = first.parse_known_args(list(argv))[0].config
-    default = Command(name, Path("runs") / name, preset(name))
-    command = arguments(Command, argv, default)
+    default = kind(name, runs / name, preset(name))
+    command = arguments(kind, argv, default)
     _check_unused_penalty(default.settings.method, command.settings.method)
     return command
+
+
+def spell(name: str, settings: Config) -> list[str]:
+    """The arguments, `--config` with the preset's name and a flag for every setting that differs, that `parse` reads as
+    these settings."""
+    before, after = (flatten(to_dict(config)) for config in (preset(name), settings))
+    changed = {setting: value for setting, value in after.items() if value != before[setting]}
+    return ["--config", name, *(word for setting, value in changed.items() for word in flag(setting, value))]
+
+
+def flag(setting: str, value: Any) -> list[str]:
+    """The arguments that give a setting, `train.steps`, a value: a number, text, a switch, a list of these, or None."""
+    section, _, last = setting.replace("_", "-").rpartition(".")
+    if isinstance(value, bool):
+        return [f"--{section}.{last}" if value else f"--{section}.no-{last}"]
+    words = list(map(str, value if isinstance(value, list) else [value]))
+    name = f"--{section}.{last}"
+    return [f"{name}={words[0]}"] if len(words) == 1 and words[0].startswith("-") else [name, *words]
 
 
 def _check_unused_penalty(preset: Method, method: Method) -> None:

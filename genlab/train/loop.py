@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from genlab.errors import Stopped, require
 from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
-from genlab.track.sinks import Jsonl, Pngs, Tracker, Wandb
+from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
 from genlab.train import capacity, spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
 from genlab.train.interrupt import Interrupt
@@ -178,11 +178,13 @@ class Pace:
         self._since = now
 
 
-def train(config: Config, run_dir: Path, make_scorer: MakeScorer | None = None) -> str | None:
+def train(
+    config: Config, run_dir: Path, make_scorer: MakeScorer | None = None, sinks: Sequence[Sink] = ()
+) -> str | None:
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
 
     `make_scorer` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
-    stands above training.
+    stands above training. `sinks` take the record as well, after the run's own; one that raises `Stopped` ends the run.
 
     Returns the name of the signal that ended it early, if one did.
 
@@ -193,14 +195,18 @@ def train(config: Config, run_dir: Path, make_scorer: MakeScorer | None = None) 
     """
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, run_dir, stack, make_scorer)
+        loop, state, step = prepare(config, run_dir, stack, make_scorer, sinks)
         loop.run(state, step, interrupt)
         loop.report()
         return interrupt.requested
 
 
 def prepare(
-    config: Config, run_dir: Path, stack: contextlib.ExitStack, make_scorer: MakeScorer | None = None
+    config: Config,
+    run_dir: Path,
+    stack: contextlib.ExitStack,
+    make_scorer: MakeScorer | None = None,
+    sinks: Sequence[Sink] = (),
 ) -> tuple[Loop, TrainState, int]:
     """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
 
@@ -238,7 +244,7 @@ def prepare(
         checkpoints.wait()
     write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
     write_json(folder.versions, versions())
-    tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before)))
+    tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before, sinks)))
     images = game.reads * config.data.batch_size
     progress = Progress(config.train.steps, step, images, config.method.headline)
     stack.callback(progress.close)
@@ -266,8 +272,10 @@ def prepare(
     return loop, state, step
 
 
-def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str, Any]) -> Tracker:
-    """The run's sinks; the record is cut back to what a run that never stopped would have written up to `step`."""
+def _open_tracker(
+    config: Config, folder: RunFolder, step: int, before: dict[str, Any], sinks: Sequence[Sink]
+) -> Tracker:
+    """The run's sinks, and `sinks`; the record is cut back to what a run that never stopped would have written up to `step`."""
 
     def keep(row: Mapping[str, Any]) -> bool:
         kinds = {name.partition("/")[0] for name in row}
@@ -281,4 +289,4 @@ def _open_tracker(config: Config, folder: RunFolder, step: int, before: dict[str
     jsonl = Jsonl(folder.metrics)
     jsonl.truncate(step, keep)
     wandb = Wandb(folder, config.track.wandb, config.track.project, folder.path.resolve().name, to_dict(config))
-    return Tracker([jsonl, Pngs(folder.samples), wandb])
+    return Tracker([jsonl, Pngs(folder.samples), wandb, *sinks])

@@ -1,0 +1,1 @@
+"""Many runs: populations, search, comparison, diagnosis."""
