@@ -1,4 +1,4 @@
-"""A worker of a search: it takes one trial of a study after another, trains it, and tells the study how it went."""
+"""A worker of a search: it takes one trial of a study after another, trains it, and tells the study what came of it."""
 
 import dataclasses
 import sys
@@ -14,8 +14,9 @@ from genlab.config.sections import Config
 from genlab.data.sources import load
 from genlab.errors import Invalid, Stopped, require
 from genlab.evaluate.scorer import SCORES, make_scorer
+from genlab.lab.plan import Plan
 from genlab.lab.space import configured
-from genlab.lab.study import Plan, Study
+from genlab.lab.study import Study, outcome
 from genlab.track.grids import Pixels
 from genlab.track.sinks import Value
 from genlab.train.checkpoint import Checkpoints
@@ -70,26 +71,22 @@ def work(study: Study, wanted: int) -> None:
     """
     while trial := study.claim(wanted):
         try:
-            outcome = _train(study, trial)
+            _train(study, trial)
         finally:
             study.release(trial)
             jax.clear_caches()  # a process that keeps every trial's programs runs out of memory maps
-        print(f"trial {trial.number}: {outcome}", file=sys.stderr)
+        print(f"trial {trial.number}: {outcome(study.trials()[trial.number])}", file=sys.stderr)
 
 
-def _train(study: Study, trial: FrozenTrial) -> str:
-    """Train a trial's runs, tell the study, and say what came of it."""
+def _train(study: Study, trial: FrozenTrial) -> None:
+    """Train a trial's runs, and tell the study what came of it."""
     try:
         scores = [_score(study, trial, seed) for seed in range(study.plan.seeds)]
         study.complete(trial, scores)
-        return f"{np.mean(scores):.4g}"
-    except Pruned as ended:
+    except Pruned:
         study.prune(trial)
-        return f"pruned at {ended}"
     except (Invalid, jax.errors.JaxRuntimeError) as error:  # settings that do not go together, or into the memory
-        reason = str(error).strip().split("\n")[0]
-        study.fail(trial, reason)
-        return f"failed: {reason}"
+        study.fail(trial, str(error).strip().split("\n")[0])
 
 
 def _score(study: Study, trial: FrozenTrial, seed: int) -> float:

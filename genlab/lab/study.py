@@ -1,33 +1,23 @@
 """A study: what a search has tried so far, in a storage that any number of workers share."""
 
 import contextlib
-import dataclasses
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import optuna
 import sqlalchemy
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
-from optuna.samplers import BaseSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from genlab.config.plain import flatten, to_dict
-from genlab.config.sections import Config
+from genlab.config.plain import flatten
 from genlab.errors import Invalid, Stopped
 from genlab.lab.locks import FileLocks, JournalLock, Locks, ServerLocks
-from genlab.lab.space import Space, grid, size
-from genlab.lab.space import to_dict as space_to_dict
-
-Sampler = Literal["tpe", "random", "qmc", "grid"]
-Pruner = Literal["median", "hyperband", "none"]
+from genlab.lab.plan import Plan
 
 CONNECT_SECONDS = 5  # for a server to answer
 # a server that hears nothing of a machine asks after it, and after a minute ends its sessions
@@ -38,49 +28,6 @@ MAY_CHANGE = ("settings.track.", "settings.parallel.", "settings.data.dir", "set
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # what fails is told by us, in a line
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a study searches, and how."""
-
-    preset: str
-    settings: Config
-    """What all trials have in common; its train.seed seeds the sampler, and the first run of every trial."""
-    space: Space
-    sampler: Sampler = "tpe"
-    pruner: Pruner = "median"
-    seeds: int = 1
-    """Runs of a trial, which is scored by their mean."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return plain | {"settings": to_dict(self.settings), "space": space_to_dict(self.space)}
-
-    def trials(self, wanted: int) -> int:
-        """How many trials there can be, of those that are wanted: at most as many as a grid has points."""
-        return min(wanted, size(self.space)) if self.sampler == "grid" else wanted
-
-    def make_sampler(self, number: int) -> BaseSampler:
-        """The sampler of one trial, which so is a function of the seed, its number and what others have told."""
-        seed = self.settings.train.seed
-        own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        if self.sampler == "grid":
-            return GridSampler(grid(self.space), seed=seed)
-        if self.sampler == "qmc":  # one scrambled sequence for all; the first trial is drawn at random
-            return QMCSampler(
-                scramble=True, seed=seed, independent_sampler=RandomSampler(own), warn_independent_sampling=False
-            )
-        return TPESampler(seed=own) if self.sampler == "tpe" else RandomSampler(own)
-
-    def make_pruner(self) -> BasePruner:
-        """What ends a trial early, by the first of its runs."""
-        if self.pruner == "hyperband":
-            steps = self.settings.train.steps
-            every = self.settings.evaluate.every or self.settings.train.validate_every
-            return HyperbandPruner(min_resource=min(every, steps), max_resource=steps)
-        return MedianPruner() if self.pruner == "median" else NopPruner()
 
 
 class Store(NamedTuple):
@@ -165,6 +112,16 @@ def find(url: str | None, folder: Path) -> "optuna.Study | None":
     return None
 
 
+def outcome(trial: FrozenTrial) -> str:
+    """What came of a trial, in a few words."""
+    if trial.state == TrialState.COMPLETE:
+        assert trial.value is not None
+        return f"{trial.value:.4g}" if math.isfinite(trial.value) else "diverged"
+    if trial.state == TrialState.PRUNED:
+        return f"pruned at step {trial.last_step}"
+    return f"failed: {trial.user_attrs.get('error')}" if trial.state == TrialState.FAIL else "under way"
+
+
 class Study:
     """A study that one worker takes part in.
 
@@ -180,13 +137,13 @@ class Study:
         self._store = open_store(url, folder)
         self._shown = shown_url(url) if url else str(folder)
         with self.answering(), self._store.locks.hold(f"{self.name}-ask"):
-            self._study = optuna.create_study(
+            self.record = optuna.create_study(
                 storage=self._store.storage, study_name=self.name, load_if_exists=True, pruner=plan.make_pruner()
             )
-            before, trials = self._study.user_attrs.get("plan"), self.trials()
+            before, trials = self.record.user_attrs.get("plan"), self.trials()
             if before is None and not trials:
-                self._study.set_user_attr("narrowed", narrowed)
-                self._study.set_user_attr("plan", plan.to_dict())
+                self.record.set_user_attr("narrowed", narrowed)
+                self.record.set_user_attr("plan", plan.to_dict())
             else:
                 self._check_same(before or {})
 
@@ -212,7 +169,8 @@ class Study:
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in these states, by default all, by number."""
-        return self._study.get_trials(deepcopy=False, states=states or None)
+        with self.answering():
+            return self.record.get_trials(deepcopy=False, states=states or None)
 
     def claim(self, wanted: int) -> FrozenTrial | None:
         """A trial for this worker alone: one that has lost its worker, or a new one while there are fewer than wanted.
@@ -251,7 +209,7 @@ class Study:
             study_name=self.name,
             storage=self._store.storage,
             sampler=self.plan.make_sampler(number),
-            pruner=self._study.pruner,
+            pruner=self.record.pruner,
         )
         trial = study.ask() if trial_id is None else optuna.Trial(study, trial_id)
         for setting, dimension in self.plan.space.items():
@@ -281,21 +239,21 @@ class Study:
             earlier = storage.get_trial(trial._trial_id).intermediate_values
             lowest = min([value, *(value for other, value in earlier.items() if other < step)])
             storage.set_trial_intermediate_value(trial._trial_id, step, lowest)
-            return self._study.pruner.prune(self._study, storage.get_trial(trial._trial_id))
+            return self.record.pruner.prune(self.record, storage.get_trial(trial._trial_id))
 
     def complete(self, trial: FrozenTrial, scores: list[float]) -> None:
         """End a trial with the score of each of its runs; infinity stands for one that diverged."""
         with self.answering():
             self._store.storage.set_trial_user_attr(trial._trial_id, "scores", scores)
-            self._study.tell(trial.number, math.fsum(scores) / len(scores))
+            self.record.tell(trial.number, math.fsum(scores) / len(scores))
 
     def prune(self, trial: FrozenTrial) -> None:
         """End a trial that is not worth going on with."""
         with self.answering():
-            self._study.tell(trial.number, state=TrialState.PRUNED)
+            self.record.tell(trial.number, state=TrialState.PRUNED)
 
     def fail(self, trial: FrozenTrial, reason: str) -> None:
         """End a trial that could not be run."""
         with self.answering():
             self._store.storage.set_trial_user_attr(trial._trial_id, "error", reason)
-            self._study.tell(trial.number, state=TrialState.FAIL)
+            self.record.tell(trial.number, state=TrialState.FAIL)

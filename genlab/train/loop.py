@@ -275,7 +275,7 @@ def prepare(
 def _open_tracker(
     config: Config, folder: RunFolder, step: int, before: dict[str, Any], sinks: Sequence[Sink]
 ) -> Tracker:
-    """The run's sinks, and `sinks`; the record is cut back to what a run that never stopped would have written up to `step`."""
+    """The run's sinks and others; the record is cut back to what a run that never stopped would have written."""
 
     def keep(row: Mapping[str, Any]) -> bool:
         kinds = {name.partition("/")[0] for name in row}
