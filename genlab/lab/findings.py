@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 ROWS = 10  # of the table
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8C8C8C"  # told apart by colour-blind eyes too (Okabe and Ito)
-COLUMNS = 3  # panels of slices in a row
+STYLES: dict[str, dict[str, Any]] = {
+    "pruned": {"s": 26, "marker": "x", "color": GREY, "linewidths": 1.2},
+    "scored": {"s": 30, "color": BLUE, "alpha": 0.75, "linewidths": 0},
+    "best": {"s": 110, "facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.8},
+}
+COLUMNS = 3  # panels of slices in a row, at most
+WIDE = 30  # ratio of scores above which they are drawn by their logarithm
 INSTEAD = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "under way"}
 
 
@@ -83,14 +89,9 @@ def _shown(value: Any) -> str:
 
 
 def short_names(settings: Sequence[str]) -> list[str]:
-    """As much of the end of each setting's name as tells it from the others: `learning_rate`."""
-
-    def shortest(name: str) -> str:
-        parts = name.split(".")
-        ends = [".".join(parts[i:]) for i in reversed(range(len(parts)))]
-        return next(end for end in ends if sum(f".{other}".endswith(f".{end}") for other in settings) == 1)
-
-    return [shortest(name) for name in settings]
+    """Each setting's name without its section, `critic_optimizer.learning_rate`, unless that is another's too."""
+    short = [name.partition(".")[2] for name in settings]
+    return [end if short.count(end) == 1 else name for end, name in zip(short, settings, strict=True)]
 
 
 def train_command(plan: Plan, trial: FrozenTrial, folder: Path) -> str:
@@ -139,31 +140,28 @@ def importances(shares: dict[str, float]) -> "Figure":
 
 def slices(trials: Sequence[FrozenTrial], space: Space) -> "Figure":
     """A panel for each setting: scores against it, the best ringed, pruned trials at what they had reached."""
-    names, columns = short_names(list(space)), min(COLUMNS, len(space))
-    rows = math.ceil(len(space) / columns)
+    rows = math.ceil(len(space) / COLUMNS)
+    names, columns = short_names(list(space)), math.ceil(len(space) / rows)
     figure = _figure(max(4.5, 3.2 * columns), 0.6 + 2.8 * rows)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for panel in axes.flat[len(space) :]:
         panel.remove()
     best = scored(trials)
-    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED and trial.value is not None]
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and t.value is not None]
     for panel, setting, name in zip(axes.flat, space, names, strict=False):
         place = _axis(panel, space[setting])
-
-        def draw(some: Sequence[FrozenTrial], panel=panel, setting=setting, place=place, **style: Any) -> None:
-            x = [place(trial.params[setting]) for trial in some]
-            panel.scatter(x, [_value(trial) for trial in some], **style)
-
-        draw(pruned, s=26, marker="x", color=GREY, linewidths=1.2, label="pruned")
-        draw(best, s=30, color=BLUE, alpha=0.75, linewidths=0, label="scored")
-        draw(best[:1], s=110, facecolors="none", edgecolors=ORANGE, linewidths=1.8, label="best")
+        for label, some in {"pruned": pruned, "scored": best, "best": best[:1]}.items():
+            if some:
+                x = [place(trial.params[setting]) for trial in some]
+                panel.scatter(x, [_value(trial) for trial in some], label=label, **STYLES[label])
         panel.set_xlabel(name)
         panel.spines[["top", "right"]].set_visible(False)
+    drawn = [_value(trial) for trial in (*best, *pruned)]
+    if min(drawn) > 0 and max(drawn) > WIDE * min(drawn):
+        axes[0, 0].set_yscale("log")  # and so of all, which share it
     for panel in axes[:, 0]:
         panel.set_ylabel("score (lower is better)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    shown = [(h, label) for h, label in zip(handles, labels, strict=True) if label != "pruned" or pruned]
-    figure.legend(*zip(*shown, strict=True), loc="outside upper right", ncols=len(shown), frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
     return figure
 
 
@@ -172,6 +170,7 @@ def _axis(axes: "Axes", dimension: Any) -> Callable[[Any], float]:
     if isinstance(dimension, Range):
         if dimension.log:
             axes.set_xscale("log")
+        axes.axvspan(dimension.low, dimension.high, color=GREY, alpha=0.08, linewidth=0)  # all of what was searched
         return float
     values = dimension.values()
     axes.set_xticks(range(len(values)), list(map(str, values)), rotation=20 if len(values) > 3 else 0)

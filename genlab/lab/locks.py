@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Locks(abc.ABC):
-    """Named locks, each held by one worker at a time; not to be taken twice by one object."""
+    """Named locks, each held by one worker at a time, and by that once."""
 
     @abc.abstractmethod
     def acquire(self, name: str, wait: bool = False) -> bool:
@@ -74,12 +74,17 @@ class ServerLocks(Locks):
     def __init__(self, engine: "Engine", scope: str) -> None:
         self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._scope = scope
+        self._held: set[str] = set()
 
     def acquire(self, name: str, wait: bool = False) -> bool:
         function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
-        return self._call(function, name) is not False  # waiting gives nothing
+        if name in self._held or self._call(function, name) is False:  # the server gives a session what it has again
+            return False
+        self._held.add(name)
+        return True
 
     def release(self, name: str) -> None:
+        self._held.remove(name)
         self._call("pg_advisory_unlock", name)
 
     def check(self) -> None:

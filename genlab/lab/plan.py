@@ -1,6 +1,7 @@
 """What a search is told: what to look through, and how."""
 
 import dataclasses
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +44,7 @@ class Plan:
 
     def make_sampler(self, number: int) -> "BaseSampler":
         """The sampler of one trial, which so is a function of the seed, its number and what others have told."""
+        from optuna.exceptions import ExperimentalWarning
         from optuna.samplers import GridSampler, QMCSampler, RandomSampler, TPESampler
 
         seed = self.settings.train.seed
@@ -50,9 +52,10 @@ class Plan:
         if self.sampler == "grid":
             return GridSampler(grid(self.space), seed=seed)
         if self.sampler == "qmc":  # one scrambled sequence for all; the first trial is drawn at random
-            return QMCSampler(
-                scramble=True, seed=seed, independent_sampler=RandomSampler(own), warn_independent_sampling=False
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                first = RandomSampler(own)
+                return QMCSampler(scramble=True, seed=seed, independent_sampler=first, warn_independent_sampling=False)
         return TPESampler(seed=own) if self.sampler == "tpe" else RandomSampler(own)
 
     def make_pruner(self) -> "BasePruner":

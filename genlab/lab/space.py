@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 Value = bool | int | float | str
 Space = dict[str, "Range | Choices"]  # by setting, as `train.steps`
 MOST = 10_000  # integers of a range that a grid takes all of
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {  # of what a table holds
+    "low": ((int, float), "a number"),
+    "high": ((int, float), "a number"),
+    "log": ((bool,), "true or false"),
+    "points": ((int,), "an integer"),
+    "choices": ((bool, int, float, str, list), "a list of numbers, texts, true, false or lists of them"),
+}
 FIXED = ("train.seed", "track.", "parallel.")  # what no trial may differ in
 
 
@@ -50,13 +57,10 @@ class Range:
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            number = getattr(self, name)
-            require(type(number) in (int, float) and math.isfinite(number), name, number, "a number")
+            require(math.isfinite(getattr(self, name)), name, getattr(self, name), "a number")
         require(self.low <= self.high, "low", self.low, f"at most high, {self.high}")
-        require(isinstance(self.log, bool), "log", self.log, "true or false")
         require(not self.log or self.low > 0, "low", self.low, "above 0, as a logarithmic range must be")
-        points = self.points
-        require(points is None or (type(points) is int and points >= 2), "points", points, "an integer of at least 2")
+        require(self.points is None or self.points >= 2, "points", self.points, "at least 2")
 
     @property
     def whole(self) -> bool:
@@ -100,9 +104,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         found = self.choices
-        plain = isinstance(found, tuple) and all(isinstance(v, bool | int | float | str | list) for v in found)
-        require(plain and len(found) > 0, "choices", found, "a list of numbers, texts, true, false or lists of them")
-        require(len(set(map(named, found))) == len(found), "choices", list(found), "without doubles")
+        require(len(set(map(named, found))) == len(found) > 0, "choices", list(found), "one or several, each once")
 
     def values(self) -> list[Value]:
         """What a grid takes of it: all, as they are named."""
@@ -168,9 +170,11 @@ def _dimension(entry: Mapping[str, Any]) -> Range | Choices:
     require(not missing, ", ".join(sorted(missing)), None, "given: a range has low and high, else give choices")
     for key in sorted(entry.keys() - keys):
         raise Invalid(f"{key}: {entry[key]!r} is not allowed; there are {', '.join(sorted(keys))}")
-    if "choices" not in entry:
-        return Range(**entry)
-    return Choices(tuple(entry["choices"]) if isinstance(entry["choices"], list) else entry["choices"])
+    for key, value in entry.items():
+        kinds, allowed = KINDS[key]
+        values = value if key == "choices" else [value]
+        require(isinstance(values, list) and all(type(v) in kinds for v in values), key, value, allowed)
+    return Choices(tuple(entry["choices"])) if "choices" in entry else Range(**entry)
 
 
 def to_dict(space: Space) -> dict[str, Any]:

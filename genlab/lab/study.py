@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,6 @@ KILLS = 3  # workers that a trial may cost before it counts as failed
 MAY_CHANGE = ("settings.track.", "settings.parallel.", "settings.data.dir", "settings.data.resident_mb")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # what fails is told by us, in a line
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 class Store(NamedTuple):
