@@ -67,21 +67,21 @@ def run(args: Command, worker: Sequence[str]) -> None:
     search.check_validation(plan.settings)
     if not args.workers and study.find(args.storage, args.run_dir) is None:
         raise Invalid(f"run_dir: there is no study {args.run_dir}; --workers 1 or more begins it")
-    shared = study.Study(plan, args.storage, args.run_dir, args.narrow.name if args.narrow else "")
-    _keep(plan.space, args.run_dir / "space.toml")
-    failed = 0
-    if args.launcher == "slurm" and args.workers:
-        jobs = workers.submit(worker, args.workers, args.run_dir / "slurm", args.slurm)
-        print(f"submitted {', '.join(job.job_id for job in jobs)}; --workers 0 tells what has been found")
-        return
-    if args.workers == 1:
-        search.work(shared, wanted)
-    elif args.workers:
-        failed = workers.start_here(worker, args.workers, args.run_dir / "workers", _progress(shared))
-    print(findings.tell(shared, wanted))
-    ended = sum(trial.state.is_finished() for trial in shared.trials())
-    if failed and ended < wanted:
-        raise Stopped(f"{failed} workers ended early, {wanted - ended} trials are left; the same command continues")
+    with study.Study(plan, args.storage, args.run_dir, args.narrow.name if args.narrow else "") as shared:
+        _keep(plan.space, args.run_dir / "space.toml")
+        failed = 0
+        if args.launcher == "slurm" and args.workers:
+            jobs = workers.submit(worker, args.workers, args.run_dir / "slurm", args.slurm)
+            print(f"submitted {', '.join(job.job_id for job in jobs)}; --workers 0 tells what has been found")
+            return
+        if args.workers == 1:
+            search.work(shared, wanted)
+        elif args.workers:
+            failed = workers.start_here(worker, args.workers, args.run_dir / "workers", _progress(shared))
+        print(findings.tell(shared, wanted))
+        left = wanted - sum(trial.state.is_finished() for trial in shared.trials())
+    if failed and left > 0:
+        raise Stopped(f"{failed} workers ended early, {left} trials are left; the same command continues")
 
 
 def _space(args: Command) -> Space:

@@ -26,6 +26,10 @@ class Locks(abc.ABC):
     def release(self, name: str) -> None:
         """Let go of a lock."""
 
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of all."""
+
     def check(self) -> None:  # noqa: B027 (a kernel's locks are not lost)
         """That what was taken is still held.
 
@@ -64,6 +68,10 @@ class FileLocks(Locks):
     def release(self, name: str) -> None:
         self._held.pop(name).close()
 
+    def close(self) -> None:
+        for name in list(self._held):
+            self.release(name)
+
 
 class ServerLocks(Locks):
     """PostgreSQL's advisory locks of one session, which the server lets go of when the session ends.
@@ -86,6 +94,9 @@ class ServerLocks(Locks):
     def release(self, name: str) -> None:
         self._held.remove(name)
         self._call("pg_advisory_unlock", name)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def check(self) -> None:
         from sqlalchemy import text

@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from genlab.config.plain import flatten
 from genlab.errors import Invalid, Stopped
@@ -49,11 +50,11 @@ def open_store(url: str | None, folder: Path) -> Store:
         kind, file = parsed.get_backend_name(), parsed.database
         if kind == "sqlite" and file:
             locks: Locks = FileLocks(Path(f"{file}.locks"))
-            options: dict[str, Any] = {"connect_args": {"timeout": 60}}
+            options: dict[str, Any] = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
         elif kind == "postgresql":
             if parsed.drivername == kind:
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            options = {"connect_args": {"connect_timeout": CONNECT_SECONDS, "options": DEAD}, "pool_pre_ping": True}
+            options = {"connect_args": {"connect_timeout": CONNECT_SECONDS, "options": DEAD}, "poolclass": NullPool}
             locks = ServerLocks(sqlalchemy.create_engine(parsed, **options), str(file))
         else:
             raise Invalid(f"storage: {shown!r} is not sqlite:///FILE or postgresql://USER@HOST/DATABASE")
@@ -104,9 +105,10 @@ def find(url: str | None, folder: Path) -> "optuna.Study | None":
     """
     if not exists(url, folder):
         return None
-    storage = open_store(url, folder).storage
+    store = open_store(url, folder)
+    store.locks.close()
     with contextlib.suppress(KeyError):
-        return optuna.load_study(study_name=folder.resolve().name, storage=storage)
+        return optuna.load_study(study_name=folder.resolve().name, storage=store.storage)
     return None
 
 
@@ -120,8 +122,8 @@ def outcome(trial: FrozenTrial) -> str:
     return f"failed: {trial.user_attrs.get('error')}" if trial.state == TrialState.FAIL else "under way"
 
 
-class Study:
-    """A study that one worker takes part in.
+class Study(contextlib.AbstractContextManager["Study"]):
+    """A study that one worker takes part in, until it is closed.
 
     Its trials are numbered from 0. Each is run by the worker that holds its lock; one that is under way while nobody
     holds its lock has lost its worker, and is taken up again.
@@ -144,6 +146,9 @@ class Study:
                 self.record.set_user_attr("plan", plan.to_dict())
             else:
                 self._check_same(before or {})
+
+    def __exit__(self, *_: object) -> None:
+        self._store.locks.close()
 
     def _check_same(self, before: dict[str, Any]) -> None:
         old, new = flatten(before), flatten(self.plan.to_dict())

@@ -1,5 +1,6 @@
 """Workers that share a study: who is given which trial, and what storages and other studies are refused."""
 
+import contextlib
 import dataclasses
 import itertools
 import re
@@ -11,6 +12,7 @@ import time
 import pytest
 import sqlalchemy
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
 from genlab.errors import Invalid, Stopped
 from genlab.lab.findings import best_quarter
@@ -21,16 +23,24 @@ from genlab.lab.study import KILLS, Study
 
 def claim_all(plan, folder, wanted, workers=2, url=None):
     """The trials that so many workers take in turn, each told a score before the next is asked for."""
-    studies = [Study(plan, url, folder) for _ in range(workers)]
-    found = []
-    for study in itertools.cycle(studies):
-        trial = study.claim(wanted)
-        if trial is None:
-            assert all(other.claim(wanted) is None for other in studies)
-            return found
-        found.append(trial)
-        study.complete(trial, [float(trial.number)])
-        study.release(trial)
+    with contextlib.ExitStack() as stack:
+        studies = [stack.enter_context(Study(plan, url, folder)) for _ in range(workers)]
+        found = []
+        for study in itertools.cycle(studies):
+            trial = study.claim(wanted)
+            if trial is None:
+                assert all(other.claim(wanted) is None for other in studies)
+                return found
+            found.append(trial)
+            study.complete(trial, [float(trial.number)])
+            study.release(trial)
+
+
+@pytest.fixture
+def join(tmp_path, plan):
+    """`join(url)`: a worker's own view of the study that all share in a test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda url=None: stack.enter_context(Study(plan, url, tmp_path / "s"))
 
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
@@ -63,8 +73,8 @@ def test_a_grid_is_exhausted_exactly(tmp_path, plan):
     assert len(trials) == 18 and found == set(itertools.product(*grid(plan.space).values()))
 
 
-def test_trials_under_way_count_and_are_left_alone(tmp_path, plan):
-    one, other = (Study(plan, None, tmp_path / "s") for _ in range(2))
+def test_trials_under_way_count_and_are_left_alone(join):
+    one, other = join(), join()
     first, second = one.claim(2), other.claim(2)
     assert (first.number, second.number) == (0, 1)
     assert one.claim(2) is None and other.claim(2) is None
@@ -74,20 +84,19 @@ def test_trials_under_way_count_and_are_left_alone(tmp_path, plan):
     assert one.claim(2) is None
 
 
-def test_a_trial_that_was_being_drawn_is_drawn_to_the_end(tmp_path, plan):
-    study = Study(plan, None, tmp_path / "s")
+def test_a_trial_that_was_being_drawn_is_drawn_to_the_end(plan, join):
+    study = join()
     study.record.ask()  # what a worker leaves that is killed as it draws
     trial = study.claim(1)
     assert trial.number == 0 and set(trial.params) == set(plan.space)
     assert study.claim(1) is None
 
 
-def test_a_trial_that_kills_its_workers_fails(tmp_path, plan):
-    for i in range(KILLS):
-        worker = Study(plan, None, tmp_path / "s")
-        assert worker.claim(1).number == 0, i
-        del worker  # as its process would, it lets go of its locks and tells nobody
-    study = Study(plan, None, tmp_path / "s")
+def test_a_trial_that_kills_its_workers_fails(tmp_path, plan, join):
+    for _ in range(KILLS):
+        with Study(plan, None, tmp_path / "s") as worker:  # which lets go of its locks, as when it is killed
+            assert worker.claim(1).number == 0
+    study = join()
     assert study.claim(1) is None
     (trial,) = study.trials()
     assert trial.state == TrialState.FAIL and trial.user_attrs["error"] == f"{KILLS} workers were killed in it"
@@ -173,11 +182,11 @@ def test_a_storage_that_does_not_answer_is_named_within_seconds(tmp_path, plan, 
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_databases_keep_a_study_as_the_journal_does(tmp_path, plan, kind, request):
+def test_databases_keep_a_study_as_the_journal_does(tmp_path, plan, join, kind, request):
     url = f"sqlite:///{tmp_path}/study.db" if kind == "sqlite" else request.getfixturevalue("postgres")
-    trials = claim_all(plan, tmp_path / "shared", 4, url=url)
+    trials = claim_all(plan, tmp_path / "s", 4, url=url)
     assert [trial.params for trial in trials] == [trial.params for trial in claim_all(plan, tmp_path / "own", 4)]
-    one, other = (Study(plan, url, tmp_path / "shared") for _ in range(2))
+    one, other = join(url), join(url)
     held = one.claim(5)
     assert held.number == 4 and other.claim(5) is None
     one.complete(held, [float("inf")])
@@ -203,7 +212,7 @@ def test_a_lock_is_free_when_its_holder_is_killed(tmp_path, kind, request):
         place, locks = str(tmp_path), FileLocks(tmp_path)
     else:
         place = request.getfixturevalue("postgres").replace("postgresql:", "postgresql+psycopg:")
-        locks = ServerLocks(sqlalchemy.create_engine(place), "x")
+        locks = ServerLocks(sqlalchemy.create_engine(place, poolclass=NullPool), "x")
     holder = subprocess.Popen([sys.executable, "-c", HOLD, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     assert not locks.acquire("a") and locks.acquire("b")
@@ -211,15 +220,15 @@ def test_a_lock_is_free_when_its_holder_is_killed(tmp_path, kind, request):
     holder.communicate()
     assert locks.acquire("a", wait=True)
     locks.check()
+    locks.close()
 
 
 def test_a_session_that_the_server_ended_is_noticed(postgres):
-    locks, other = (
-        ServerLocks(sqlalchemy.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:")), "y")
-        for _ in range(2)
-    )
-    assert locks.acquire("a")
-    end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-    other._connection.execute(sqlalchemy.text(end))
+    engine = sqlalchemy.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    locks = ServerLocks(engine, "y")
+    assert locks.acquire("a") and not locks.acquire("a")
+    with engine.connect() as other:
+        other.execute(sqlalchemy.text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
     with pytest.raises(Stopped, match="^storage: the server has ended the session"):
         locks.check()
+    locks.close()
