@@ -129,7 +129,7 @@ def importances(shares: dict[str, float]) -> "Figure":
     """A bar for each setting: the share of the scores' variance that it explains, as a random forest sees it (fANOVA,
     Hutter et al. 2014)."""
     order = sorted(shares, key=lambda name: shares[name])
-    figure = _figure(6, 0.9 + 0.4 * len(order))
+    figure = _figure(6.0, 0.9 + 0.4 * len(order))
     axes = figure.add_subplot(xlabel="share of the variance of scores", xlim=(0, 1.12 * max(shares.values())))
     bars = axes.barh(short_names(order), [shares[name] for name in order], color=BLUE, height=0.6)
     axes.bar_label(bars, fmt="%.2f", padding=3)

@@ -136,16 +136,25 @@ class Study(contextlib.AbstractContextManager["Study"]):
         self.plan, self.folder, self.name = plan, folder, folder.resolve().name
         self._store = open_store(url, folder)
         self._shown = shown_url(url) if url else str(folder)
+        try:
+            self.record = self._begin(narrowed)
+        except BaseException:
+            self._store.locks.close()
+            raise
+
+    def _begin(self, narrowed: str) -> optuna.Study:
+        """The study, with this plan if it is new."""
         with self.answering(), self._store.locks.hold(f"{self.name}-ask"):
-            self.record = optuna.create_study(
-                storage=self._store.storage, study_name=self.name, load_if_exists=True, pruner=plan.make_pruner()
+            record = optuna.create_study(
+                storage=self._store.storage, study_name=self.name, load_if_exists=True, pruner=self.plan.make_pruner()
             )
-            before, trials = self.record.user_attrs.get("plan"), self.trials()
-            if before is None and not trials:
-                self.record.set_user_attr("narrowed", narrowed)
-                self.record.set_user_attr("plan", plan.to_dict())
-            else:
+            before = record.user_attrs.get("plan")
+            if before is not None or record.get_trials(deepcopy=False):
                 self._check_same(before or {})
+            else:
+                record.set_user_attr("narrowed", narrowed)
+                record.set_user_attr("plan", self.plan.to_dict())
+            return record
 
     def __exit__(self, *_: object) -> None:
         self._store.locks.close()
@@ -242,7 +251,7 @@ class Study(contextlib.AbstractContextManager["Study"]):
             earlier = storage.get_trial(trial._trial_id).intermediate_values
             lowest = min([value, *(value for other, value in earlier.items() if other < step)])
             storage.set_trial_intermediate_value(trial._trial_id, step, lowest)
-            return self.record.pruner.prune(self.record, storage.get_trial(trial._trial_id))
+            return bool(self.record.pruner.prune(self.record, storage.get_trial(trial._trial_id)))
 
     def complete(self, trial: FrozenTrial, scores: list[float]) -> None:
         """End a trial with the score of each of its runs; infinity stands for one that diverged."""
