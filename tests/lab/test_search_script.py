@@ -15,6 +15,10 @@ import pytest
 
 from genlab import cli
 from genlab.errors import Invalid
+from genlab.lab import space as spaces
+from genlab.lab.campaign import Command
+from genlab.lab.plan import Plan
+from genlab.lab.study import Study
 
 FLAGS = """--config wgan_gp_points --method.generator.width 8 --method.critic.width 8 --data.batch-size 16
     --train.validate-every 500 --checkpoint.every 500 --track.every 500 --track.samples-every 100000
@@ -73,24 +77,27 @@ def test_a_setting_that_does_not_exist_ends_with_code_2(root, tmp_path):
 
 
 def test_from_coarse_to_fine(search, tmp_path, space, capsys):
-    short = ["--train.steps", "5", *FLAGS, "--train.validate-every", "5"]
-    search("--run-dir", tmp_path / "wide", "--space", space, "--trials", "5", *short)
-    said = capsys.readouterr().out
-    assert said.startswith("5 of 5 trials: 5 scored\n\n")
-    assert (tmp_path / "wide" / "slices.png").exists()
-    ranked = [int(line.split()[0]) for line in said.splitlines()[3:8]]
-    fine = ["--run-dir", tmp_path / "fine", "--narrow", tmp_path / "wide", *short]
-    search(*fine, "--trials", "1")
+    """The ranges of a study are those that the best quarter of an earlier one spanned when it was begun."""
+    short = [*FLAGS, "--train.steps", "5", "--train.validate-every", "5"]
+    settings = cli.parse(short, Command).settings
+    plan, rates = Plan("wgan_gp_points", settings, spaces.read(space), "random", "none"), []
+
+    def go_on(until):
+        with Study(plan, None, tmp_path / "wide") as study:
+            while trial := study.claim(until):
+                rates.append(trial.params[RATE])
+                study.complete(trial, [float(trial.number)])
+                study.release(trial)
+
+    go_on(5)
+    fine = ["--run-dir", tmp_path / "fine", "--narrow", tmp_path / "wide", "--trials", "1", *short]
+    search(*fine)
+    assert capsys.readouterr().out.startswith("1 of 1 trials: 1 scored\n\n")
     written = (tmp_path / "fine" / "space.toml").read_text()
     entry = tomllib.loads(written)[RATE]
-
-    def rate(number):
-        run = tmp_path / "wide" / "trials" / f"{number:04d}" / "seed_0" / "config.json"
-        return json.loads(run.read_text())["config"]["method"]["critic_optimizer"]["learning_rate"]
-
-    assert [entry["low"], entry["high"]] == sorted(map(rate, ranked[:2]))  # a quarter of 5, rounded up
-    search("--run-dir", tmp_path / "wide", "--space", space, "--trials", "9", *short)  # the earlier one goes on
-    search(*fine, "--trials", "1")
+    assert [entry["low"], entry["high"]] == sorted(rates[:2])  # a quarter of 5, rounded up
+    go_on(9)
+    search(*fine)
     assert (tmp_path / "fine" / "space.toml").read_text() == written
     with pytest.raises(Invalid, match="^run_dir: it holds a study with space"):
         search("--run-dir", tmp_path / "fine", "--space", space, "--trials", "1", *short)

@@ -1,5 +1,6 @@
 """Workers that share a study: who is given which trial, and what storages and other studies are refused."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
@@ -64,6 +65,25 @@ def test_a_quasi_random_sequence_fills_the_range(tmp_path, settings, plan):
     plan = dataclasses.replace(plan, sampler="qmc", space=from_dict({"train.ema": {"low": 0.0, "high": 0.8}}))
     values = [trial.params["train.ema"] for trial in claim_all(plan, tmp_path / "s", 9)]
     assert sorted(int(10 * value) for value in values[1:]) == list(range(8))
+
+
+def test_workers_that_ask_at_once_are_given_different_trials(tmp_path, plan):
+    """Optuna's counter of a quasi-random sequence, and the number of trials, bear no two at a time."""
+    plan = dataclasses.replace(plan, sampler="qmc")
+
+    def work(_):
+        with Study(plan, None, tmp_path / "s") as study:
+            found = []
+            while trial := study.claim(24):
+                found.append(trial)
+                study.complete(trial, [0.0])
+                study.release(trial)
+            return found
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        trials = [trial for found in pool.map(work, range(6)) for trial in found]
+    assert sorted(trial.number for trial in trials) == list(range(24))
+    assert len({trial.params["method.critic_optimizer.learning_rate"] for trial in trials}) == 24
 
 
 def test_a_grid_is_exhausted_exactly(tmp_path, plan):
