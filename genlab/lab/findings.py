@@ -30,7 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "best": {"s": 110, "facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.8},
 }
 COLUMNS = 3  # panels of slices in a row, at most
-WIDE = 30  # ratio of scores above which they are drawn by their logarithm
+WIDE = 10  # ratio of scores above which they are drawn by their logarithm
 INSTEAD = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "under way"}
 
 
@@ -167,9 +167,13 @@ def slices(trials: Sequence[FrozenTrial], space: Space) -> "Figure":
 
 def _axis(axes: "Axes", dimension: Any) -> Callable[[Any], float]:
     """Set up the horizontal axis of a dimension; where each of its values stands on it."""
+    from matplotlib.ticker import MaxNLocator
+
     if isinstance(dimension, Range):
         if dimension.log:
             axes.set_xscale("log")
+        elif dimension.whole:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.axvspan(dimension.low, dimension.high, color=GREY, alpha=0.08, linewidth=0)  # all of what was searched
         return float
     values = dimension.values()

@@ -33,7 +33,8 @@ def test_what_workers_refuse_or_die_of_is_said(tmp_path, capsys):
 
 def test_a_signal_is_handed_on_once(tmp_path):
     wait = """
-import signal, sys, pathlib
+import os, signal, sys
+assert os.getsid(0) == os.getpid()  # no key pressed in our terminal reaches it
 def end(*_):
     print("saved", file=sys.stderr, flush=True)
     sys.exit(1)
