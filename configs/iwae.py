@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config iwae
 Hardware:  two CPU cores
-Expect:    Frechet distance 0.86, precision 0.92, recall 0.55 (scripts/evaluate.py --seeds 10; one seed of training)
+Expect:    Frechet distance 0.77, precision 0.92, recall 0.52 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from genlab.config.sections import Config, Train

@@ -2,7 +2,7 @@
 
 Command:   python scripts/train.py --config vamp
 Hardware:  two CPU cores
-Expect:    Frechet distance 0.71, precision 0.98, recall 0.38 (scripts/evaluate.py --seeds 10; one seed of training)
+Expect:    Frechet distance 0.73, precision 0.96, recall 0.30 (scripts/evaluate.py --seeds 10; one seed of training)
 """
 
 from genlab.config.sections import Config, Train

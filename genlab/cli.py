@@ -21,7 +21,7 @@ import tyro
 
 from genlab.config.plain import flatten, to_dict
 from genlab.config.sections import Config, resolved
-from genlab.errors import Invalid, Stopped, check_fields
+from genlab.errors import Invalid, Seed, Stopped, check_fields
 from genlab.kernels.corruption import Corruption
 from genlab.kernels.penalty import Penalty
 from genlab.methods.game import Method
@@ -46,8 +46,8 @@ SWITCHES: dict[type, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Command:
-    """Train a generative model. The same command again continues the run."""
+class Configured:
+    """What every command is told that trains."""
 
     config: str
     """Preset: a file of configs/; the flags below change it."""
@@ -58,7 +58,18 @@ class Command:
     """Print the resolved configuration and stop."""
 
 
-C = TypeVar("C", bound=Command)
+@dataclass(frozen=True)
+class Command(Configured):
+    """Train a generative model. The same command again continues the run."""
+
+    seeds: tuple[Seed, ...] = ()
+    """Train several seeds together, each in RUN_DIR/seed_SEED: these, or with one number so many, from 0."""
+    vary: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
+    """A setting and its values, as `--vary train.ema 0.99 0.999`: a run of each, with every seed, trained together as
+    far as one program can. Given several times, every combination."""
+
+
+C = TypeVar("C", bound=Configured)
 
 
 def parse(argv: Sequence[str], kind: type[C] = Command, runs: Path = Path("runs")) -> C:  # type: ignore[assignment]

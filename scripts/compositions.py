@@ -38,7 +38,8 @@ def command(argv: list[str]) -> None:
     from genlab.errors import at_least
     from genlab.evaluate.compositions import compositions, markdown, pixels_for
     from genlab.evaluate.evaluator import Settings
-    from genlab.evaluate.leaderboard import evaluate_presets, train_presets
+    from genlab.evaluate.leaderboard import evaluate_presets
+    from genlab.lab.presets import train_presets
 
     at_least(settings, 1, "repeats", "steps")
     base, tables = cli.preset(settings.preset), {}

@@ -1,4 +1,4 @@
-"""Explore a trained model in a browser: `python scripts/explore.py runs/wgan_gp`."""
+"""Explore trained models in a browser: `python scripts/explore.py runs/wgan_gp`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,13 @@ from genlab import cli
 
 @dataclass(frozen=True)
 class Command:
-    """Serve a page with a map of the latent space, what its points decode to, and the run's course."""
+    """Serve a page with a map of the latent space, what its points decode to, and the run's course.
 
-    run_dir: tyro.conf.Positional[Path]
-    """Folder of the run."""
+    Of several runs the page is their comparison, and leads to that of each.
+    """
+
+    run_dirs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of runs, or folders of such folders."""
     port: int = 8000
     """Where to serve it; 0 takes any that is free."""
     host: str = "127.0.0.1"
@@ -27,10 +30,16 @@ class Command:
 def command(argv: list[str]) -> None:
     """Load, map, serve."""
     settings = cli.arguments(Command, argv)
+    from genlab.lab.groups import find_runs
     from genlab.model import load
-    from genlab.serve.server import app, serve
+    from genlab.serve import server, several
 
-    serve(app(load(settings.run_dir, settings.step, settings.ema), settings.run_dir), settings.host, settings.port)
+    folders = [run.folder.path for run in find_runs(settings.run_dirs)]
+    if len(folders) == 1:
+        application = server.app(load(folders[0], settings.step, settings.ema), folders[0])
+    else:
+        application = several.app(folders, settings.step, settings.ema)
+    server.serve(application, settings.host, settings.port)
 
 
 if __name__ == "__main__":

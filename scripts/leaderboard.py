@@ -31,7 +31,8 @@ def command(argv: list[str]) -> None:
     """Train what is not trained yet, measure, print."""
     settings = cli.arguments(Command, argv)
     from genlab.errors import require
-    from genlab.evaluate.leaderboard import evaluate_presets, markdown, train_presets
+    from genlab.evaluate.leaderboard import evaluate_presets, markdown
+    from genlab.lab.presets import train_presets
 
     require(settings.repeats >= 1, "repeats", settings.repeats, "at least 1")
     presets = {name: cli.preset(name) for name in settings.presets}

@@ -30,8 +30,9 @@ def command(argv: list[str]) -> None:
     settings = cli.arguments(Command, argv)
     from genlab.errors import require
     from genlab.evaluate.evaluator import Settings
-    from genlab.evaluate.leaderboard import evaluate_presets, train_presets
+    from genlab.evaluate.leaderboard import evaluate_presets
     from genlab.evaluate.toys import TOYS, markdown, toy_config
+    from genlab.lab.presets import train_presets
 
     for name in ("repeats", "steps", "width"):
         require(getattr(settings, name) >= 1, name, getattr(settings, name), "at least 1")

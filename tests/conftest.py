@@ -21,7 +21,7 @@ from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
 from genlab.train import spmd
 from genlab.train.state import Game
-from genlab.train.step import indices, make_step
+from genlab.train.step import indices, make_iteration, make_step
 
 jax.config.update("jax_num_cpu_devices", 8)
 assert len(jax.devices()) == 8  # starts the backend, so that no test can change their number
@@ -188,7 +188,7 @@ class Table:
 def play(method, real, horizon, iterations):
     """The state after so many iterations of the compiled step, of a training that is to last `horizon` of them."""
     game, feed, devices = Game(method, real.shape[3:], 0, horizon), Table(jnp.asarray(real)), jax.devices()[:1]
-    step = spmd.spread(make_step(game, feed, 0.0), devices, "pmap", feed.axis)
+    step = spmd.spread(make_step(make_iteration(game, feed, 0.0)), devices, "pmap", feed.axis)
     state = spmd.replicate(compiled(game.init)(), devices)
     index = spmd.scatter(indices(real.shape[2], 1), devices)
     return jax.device_get(step(state, feed.arrays(0), index, np.int32(iterations))[0])

@@ -27,9 +27,9 @@ ALLOWED = {
     "cli": BELOW_MODEL | {"train"},
     "latent": BELOW_MODEL | {"train", "model"},
     "evaluate": BELOW_MODEL | {"train", "model", "cli", "latent"},
-    "lab": BELOW_MODEL | {"train", "model", "cli", "evaluate", "latent"},
-    "serve": BELOW_MODEL | {"train", "model", "cli", "evaluate", "latent"},
     "benchmark": BELOW_MODEL | {"train", "model", "cli"},
+    "lab": BELOW_MODEL | {"train", "model", "cli", "evaluate", "latent", "benchmark"},
+    "serve": BELOW_MODEL | {"train", "model", "cli", "evaluate", "latent", "lab"},
 }
 
 

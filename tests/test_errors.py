@@ -143,6 +143,8 @@ def test_a_configuration_holds_none_wherever_it_comes_from():
         ("sample", ["run", "--out", "a/" * 3000], "out: 'a/a/"),
         ("train", ["--run-dir", "a" * 256], "run_dir: 'aaaa"),
         ("evaluate", ["--npz", "a" * 256], "npz: 'aaaa"),
+        ("compare", ["run", "--seed", "-1"], "seed: -1"),
+        ("compare", ["run", "--resamples", "9" * 20], "resamples: 9"),
         ("benchmark", ["--rounds", "9" * 20], "rounds: 9"),
         ("benchmark", ["--workloads", "dcgan32:" + "9" * 20], "workloads: 'dcgan32:9"),
         ("benchmark", ["--workloads", "dcgan32:²"], "workloads: 'dcgan32:²"),

@@ -52,7 +52,7 @@ class Genlab(Side):
         images = InMemory(Examples(pixels, np.zeros(IMAGES, np.int32)))
         data = Data(batch_size=self.workload.batch)
         place = partial(spmd.replicate, devices=self.devices)
-        return Resident(data, images, self.workload.shape, 0, game.reads, place)
+        return Resident(data, images, self.workload.shape, game.reads, place)
 
     def _outside_loop(self, game: Game) -> Callable[[int], None]:
         """One iteration in a program of its own, outside of any loop."""
@@ -71,7 +71,7 @@ class Genlab(Side):
     def _in_loop(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""
         feed = self._feed(game)
-        return self._compiled(game, feed, make_step(game, feed, 0.999), looped=True)
+        return self._compiled(game, feed, make_step(make_iteration(game, feed, 0.999)), looped=True)
 
     def _compiled(self, game: Game, feed: Resident, step: Callable[..., Any], looped: bool) -> Callable[[int], None]:
         state = spmd.replicate(jax.jit(game.init)(), self.devices)

@@ -35,15 +35,18 @@ def measure(config: Config, rounds: int) -> dict[str, Any]:
         )
         loop, state, step = prepare(config, folder / "run", stack)
         interrupt = stack.enter_context(Interrupt())
-        calls = 10
+        calls, alone = 10, np.array([True])
 
         def run_bare(state: Any, step: int) -> Any:
             for at in range(step, step + ITERATIONS, ITERATIONS // calls):
-                state, metrics = loop.call(state, loop.feed.arrays(at), loop.index, np.int32(ITERATIONS // calls))
+                state, metrics = loop.call(
+                    state, loop.feed.arrays(at), loop.index, np.int32(ITERATIONS // calls), alone
+                )
             return jax.block_until_ready(state)
 
         def run_looped(state: Any, step: int) -> Any:
             loop.config = replace(config, train=replace(config.train, steps=step + ITERATIONS))
+            loop.observers = {name: replace(each, config=loop.config) for name, each in loop.observers.items()}
             return jax.block_until_ready(loop.run(state, step, interrupt))
 
         for turn in range(-1, rounds):  # the first round compiles

@@ -9,6 +9,7 @@ from genlab.errors import Seed, check_fields, require
 from genlab.methods.game import Method
 from genlab.parts.likelihood import OF_LEVELS
 from genlab.parts.optimizer import Optimizer
+from genlab.parts.types import Number
 from genlab.track.config import Track
 
 RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t), unless it is a half-life: see `train.step`
@@ -37,8 +38,8 @@ class Train:
         require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
         require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
 
-    def averaging(self, batch_size: int) -> tuple[float, float]:
-        """The decay of the averaged weights per iteration, and how it begins: `train.step.make_step`'s ema and ramp.
+    def averaging(self, batch_size: int) -> tuple[Number, float]:
+        """The decay of the averaged weights per iteration, and how it begins: ema and ramp of `make_iteration`.
 
         Of a half-life, decays (1 + t) / (1 + 4 log 2 + t) early on are those of a quarter of the images seen.
         """

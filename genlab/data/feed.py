@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int, UInt8
+from jaxtyping import Array, Float, Float32, Int, Integer, UInt8
 
 from genlab.data.config import Data
 from genlab.data.order import example_index
@@ -22,6 +22,7 @@ THREADS = min(16, os.cpu_count() or 1)
 MEAN_EXAMPLES, READ_AT_ONCE = 10_000, 1024  # examples that a mean is taken of, at most, and that are read at a time
 
 Scalar = Int[Array, ""]
+Seed = int | Integer[Array, ""]
 Place = Callable[[Any], Any]  # arrays of the host to arrays on every device
 
 
@@ -48,8 +49,10 @@ class Feed(Protocol):
     def arrays(self, step: int) -> Any:
         """What `draw` needs in a call that starts at iteration `step`; on the host, before that call."""
 
-    def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
-        """Batch number `read` of iteration `step`, traced: this device's examples.
+    def draw(
+        self, arrays: Any, seed: Seed, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys
+    ) -> Batch:
+        """Batch number `read` of iteration `step` of the run with this seed, traced: this device's examples.
 
         `arrays`: this device's part of `arrays(step)`. `index`, `keys`: each example's place in the batch, and key.
         """
@@ -69,7 +72,7 @@ def make_feed(
     if config.kind == "points":
         return Points(config.place)
     if len(dataset.train) * int(np.prod(dataset.shape)) <= config.resident_mb * 2**20:
-        return Resident(config, dataset.train, dataset.shape, seed, reads, place)
+        return Resident(config, dataset.train, dataset.shape, reads, place)
     return Stream(config, dataset.train, dataset.shape, seed, reads, devices)
 
 
@@ -84,16 +87,18 @@ class Resident:
     axis: ClassVar[int | None] = None
     single: ClassVar[bool] = False
 
-    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], seed: int, reads: int, place: Place):
-        self._config, self._shape, self._seed, self._reads, self._n = config, shape, seed, reads, len(split)
+    def __init__(self, config: Data, split: Split, shape: tuple[int, ...], reads: int, place: Place):
+        self._config, self._shape, self._reads, self._n = config, shape, reads, len(split)
         self._examples = place(_flat(split.read(np.arange(len(split)))))
 
     def arrays(self, step: int) -> Examples:
         return self._examples
 
-    def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
+    def draw(
+        self, arrays: Any, seed: Seed, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys
+    ) -> Batch:
         size = self._config.batch_size
-        rows = example_index(self._seed, step, read * size + index, self._reads * size, self._n)
+        rows = example_index(seed, step, read * size + index, self._reads * size, self._n)
         return Batch(to_float(arrays.x[rows].reshape(-1, *self._shape), keys, self._config), arrays.label[rows])
 
     def close(self) -> None:
@@ -150,7 +155,9 @@ class Stream:
         steps = grain.MapDataset.source(self._source).slice(slice(step, None))
         self._iterator = iter(steps.to_iter_dataset(options))
 
-    def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
+    def draw(
+        self, arrays: Any, seed: Seed, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys
+    ) -> Batch:
         images = arrays.x[read].reshape(-1, *self._shape)
         return Batch(to_float(images, keys, self._config), arrays.label[read])
 
@@ -171,7 +178,9 @@ class Points:
     def arrays(self, step: int) -> tuple[()]:
         return ()
 
-    def draw(self, arrays: Any, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys) -> Batch:
+    def draw(
+        self, arrays: Any, seed: Seed, step: Scalar, read: Scalar, index: Int[Array, " batch"], keys: Keys
+    ) -> Batch:
         return Batch(*points(self.kind, keys))
 
     def close(self) -> None:

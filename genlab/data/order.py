@@ -18,7 +18,11 @@ Words = UInt32[Array | np.ndarray, "..."]
 
 
 def example_index(
-    seed: int, step: int | Int[Array, ""], within: Integer[Array | np.ndarray, "..."], size: int, n: int
+    seed: int | Integer[Array, ""],
+    step: int | Int[Array, ""],
+    within: Integer[Array | np.ndarray, "..."],
+    size: int,
+    n: int,
 ) -> Words:
     """Which of `n` examples is number `within` of iteration `step`, when every iteration takes `size` of them.
 
@@ -36,7 +40,7 @@ def example_index(
     return permute(seed, epoch + offset // np.uint32(n), offset % np.uint32(n), n)
 
 
-def permute(seed: int, epoch: Words, x: Words, n: int) -> Words:
+def permute(seed: int | Integer[Array, ""], epoch: Words, x: Words, n: int) -> Words:
     """Where the permutation of 0..n-1 keyed by (seed, epoch) takes x; n is at most 2**31.
 
     The swap-or-not shuffle of Hoang, Morris and Rogaway, "An Enciphering Scheme Based on a Card Shuffle" (2012): a
@@ -46,7 +50,7 @@ def permute(seed: int, epoch: Words, x: Words, n: int) -> Words:
     if n == 1:  # XLA on CPU fails to compile the rounds where it knows that every x is 0
         return x
     xp = jnp if isinstance(x, jax.Array) else np
-    epoch_key = _mix(epoch + _mix(xp.full_like(epoch, seed % 2**32)))
+    epoch_key = _mix(epoch + _mix(xp.full_like(epoch, np.uint32(seed) if isinstance(seed, int) else seed)))
     keys = _mix(epoch_key[..., None] + np.arange(ROUNDS, dtype=np.uint32) * np.uint32(0x9E3779B9))
     sums = keys % np.uint32(n)
     for i in range(ROUNDS):

@@ -1,21 +1,17 @@
-"""Presets trained with several seeds, measured in one way, as the table of a README."""
+"""Presets that were trained with several seeds, measured in one way, as the table of a README."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from genlab.config.sections import Config
 from genlab.data.config import Data
-from genlab.errors import Stopped, require
+from genlab.errors import require
 from genlab.evaluate.evaluator import Result, Settings, evaluate
 from genlab.evaluate.inputs import load_runs
 from genlab.evaluate.protocol import describe_stamp, require_same
 from genlab.evaluate.report import record
-from genlab.evaluate.scorer import make_scorer
-from genlab.train.loop import train
 
 
 @dataclass(frozen=True)
@@ -24,30 +20,6 @@ class Row:
 
     preset: str
     results: tuple[Result, ...]
-
-
-def train_presets(
-    presets: dict[str, Config], repeats: int, data: Data, steps: int | None, runs: Path
-) -> dict[str, list[Path]]:
-    """Each preset trained on `data` with seeds 0 .. repeats - 1, in `runs/<preset>-<seed>`; finished runs are reused.
-
-    Raises:
-        Invalid: a folder holds another run.
-        Stopped: a signal ended one of them.
-    """
-    found: dict[str, list[Path]] = {}
-    for name, config in presets.items():
-        for seed in range(repeats):
-            train_config = dataclasses.replace(config.train, seed=seed, steps=steps or config.train.steps)
-            track_config = dataclasses.replace(config.track, wandb="disabled")
-            run = runs / f"{name}-{seed}"
-            stopped = train(
-                dataclasses.replace(config, train=train_config, data=data, track=track_config), run, make_scorer
-            )
-            if stopped:
-                raise Stopped(f"{run} by {stopped}; the same command continues")
-            found.setdefault(name, []).append(run)
-    return found
 
 
 def evaluate_presets(

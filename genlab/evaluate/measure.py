@@ -32,6 +32,16 @@ PROBE = 10_000  # training examples that classifiers of features are fitted to, 
 
 Scores = dict[str, float]
 
+# scores of which one can be better than another; of the others neither more nor less is better in itself
+HIGHER = frozenset(
+    ("classifier_score", "inception_score", "precision", "recall", "density", "coverage", "smallest_class")
+    + ("label_accuracy", "modes", "good_share", "elbo", "log_likelihood", "ssim", "knn_test", "probe_test")
+)
+LOWER = frozenset(
+    ("frechet", "fid", "kernel_distance", "kid", "transport", "grey_cross_entropy", "bits_per_dimension", "mse")
+    + ("path_length",)
+)
+
 
 @dataclass(frozen=True)
 class MetricOptions:

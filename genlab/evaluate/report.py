@@ -4,12 +4,15 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from genlab.config.plain import from_dict, read, to_dict
 from genlab.errors import Invalid
 from genlab.evaluate.evaluator import Result
-from genlab.evaluate.protocol import describe_stamp, differences
+from genlab.evaluate.measure import Scores
+from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.track.folder import RunFolder
+from genlab.track.rows import rows as whole_rows
 from genlab.track.sinks import Pngs, Wandb
 
 RUN_COLUMNS = ("name", "which", "step", "n")
@@ -38,18 +41,23 @@ def table(results: Sequence[Result]) -> str:
         other = next((t for t in tables[:number] if differences(t[0].stamp, rows[0].stamp)), None)
         if other:
             parts[-1] += f"\nnot to be compared with the above: {'; '.join(differences(other[0].stamp, rows[0].stamp))}"
-        parts[-1] += "\n" + _aligned(rows)
+        parts[-1] += "\n" + _table(rows)
     return "\n\n".join(parts)
 
 
-def _aligned(rows: Sequence[Result]) -> str:
+def _table(rows: Sequence[Result]) -> str:
     names = [name for name in rows[0].scores if not name.endswith(("_error", "_std"))]
     cells = [(*RUN_COLUMNS, *(name.replace("_", " ") for name in names))]
     cells += [(*_run_cells(row), *(cell(row, name) for name in names)) for row in rows]
-    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    return aligned(cells)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of as many cells each in columns, the first to the left, the others to the right."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return "\n".join(
         "  ".join([row[0].ljust(first), *(cell.rjust(wide) for cell, wide in zip(row[1:], others, strict=True))])
-        for row in cells
+        for row in rows
     )
 
 
@@ -72,6 +80,29 @@ def row(result: Result) -> dict:
     about = {"name": result.name, "step": result.step, "which": result.which or None}
     plain = {name: value for name, value in about.items() if value is not None}
     return plain | {"stamp": stamp, "scores": result.scores} | ({"spread": result.spread} if result.spread else {})
+
+
+def recorded(run: Path) -> list[Result]:
+    """What `record` has written of a run, in its order; a line that a kill cut short is passed over.
+
+    Raises:
+        Invalid: a line that is not as genlab wrote it.
+    """
+    from pydantic import ConfigDict, ValidationError, create_model
+
+    fields: Any = {"name": (str, ...), "step": (int, ...), "which": (str, ""), "stamp": (Stamp, ...)}
+    fields |= {"scores": (Scores, ...), "spread": (Scores, {})}
+    reader = create_model("Line", __config__=ConfigDict(strict=True, extra="forbid"), **fields)
+    path, found = run / "evaluation.jsonl", []
+    for line, _ in whole_rows(path):
+        try:
+            result = reader.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise Invalid(f"run_dirs: {path}: {where}: {first['input']!r:.40}; {first['msg']}") from None
+        found.append(Result(run=run, **{name: getattr(result, name) for name in fields}))
+    return found
 
 
 def record(results: Sequence[Result]) -> None:

@@ -11,7 +11,7 @@ from genlab.evaluate.extractors import extract
 from genlab.evaluate.kernel import kernel_distance
 from genlab.evaluate.samples import Sampler
 from genlab.evaluate.transport import transport_distance
-from genlab.train.loop import Scorer, Scores
+from genlab.train.observer import Scorer, Scores
 from genlab.train.state import Game, TrainState
 
 EXAMPLES = 2048  # held-out images, and samples, at most

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Command(cli.Command):
+class Command(cli.Configured):
     """Search settings, on Optuna. The same command again continues the study; from elsewhere, it adds workers to it."""
 
     run_dir: Path

@@ -20,7 +20,8 @@ from genlab.lab.study import Study, outcome
 from genlab.track.grids import Pixels
 from genlab.track.sinks import Value
 from genlab.train.checkpoint import Checkpoints
-from genlab.train.loop import Diverged, train
+from genlab.train.loop import train
+from genlab.train.observer import Diverged
 
 
 class Pruned(Stopped):

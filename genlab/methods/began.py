@@ -20,7 +20,7 @@ from genlab.parts.metrics import batch_mean
 from genlab.parts.optimizer import Optimizer
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
-from genlab.parts.types import Data, Labels, Metrics, Networks, Turn
+from genlab.parts.types import Data, Labels, Metrics, Networks, Number, Turn
 
 ADAM = Optimizer(learning_rate=1e-4)
 
@@ -37,7 +37,7 @@ class Discriminator(nnx.Module):
         rebuilt = squash(self.decoder(self.encoder(x)))
         return jnp.abs(x - rebuilt).reshape(len(x), -1).mean(1, keepdims=True)
 
-    def balance(self, real: Float[Array, ""], fake: Float[Array, ""], gamma: float, rate: float) -> Metrics:
+    def balance(self, real: Float[Array, ""], fake: Float[Array, ""], gamma: Number, rate: Number) -> Metrics:
         """Move k, so that the mean errors come to fake = gamma real (section 3.4); what there is to see of that.
 
         The fakes are those of the discriminator's loss, where the paper has those of the generator's: as good a draw.

@@ -71,4 +71,7 @@ class Optimizer:
         usual = USUAL[self.name]
         given = {name: getattr(self, name) for name in usual}
         known: Any = usual | {name: value for name, value in given.items() if value is not None}
-        return replace(self, **({"b1": None, "b2": None, "eps": None} | known))
+        found = {"b1": None, "b2": None, "eps": None} | known
+        if all(getattr(self, name) is value for name, value in found.items()):
+            return self  # with numbers that may be traced, and were checked before
+        return replace(self, **found)

@@ -1,6 +1,7 @@
 """The page that explores a trained model, served to this machine alone unless another host is given."""
 
 import errno
+import importlib.util
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any, TypeVar
 from genlab import methods
 from genlab.errors import Invalid, require
 from genlab.model import Model
-from genlab.serve import history
 from genlab.serve.explorer import Explorer, make_map
+from genlab.track import history
 from genlab.track.folder import RunFolder
 
 T = TypeVar("T")
@@ -20,20 +21,25 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 POLICY = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'", "Cache-Control": "no-store"}
 
 
+def require_starlette() -> None:
+    """Raise `Invalid` where Starlette is not installed."""
+    if importlib.util.find_spec("starlette") is None:
+        raise Invalid('explore: needs Starlette and uvicorn; pip install -e ".[explore]"')
+
+
 def app(model: Model, run: Path) -> Any:
     """The page as an ASGI application.
 
     Raises:
         Invalid: Starlette is not installed.
     """
-    try:
-        from starlette.applications import Starlette
-        from starlette.requests import Request
-        from starlette.responses import JSONResponse, PlainTextResponse, Response
-        from starlette.routing import Mount, Route
-        from starlette.staticfiles import StaticFiles
-    except ImportError:
-        raise Invalid('explore: needs Starlette and uvicorn; pip install -e ".[explore]"') from None
+    require_starlette()
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+
     folder, explorer = RunFolder.open(run), Explorer(model, make_map(model))
 
     def png(draw: Callable[[dict[str, str]], bytes]) -> Callable[[Request], Response]:
@@ -141,6 +147,6 @@ def _facts(explorer: Explorer, folder: RunFolder) -> dict[str, Any]:
         "labels": latent_map.labels.tolist(),
         "directions": len(latent_map.directions),
         "headline": [*model.method.headline, model.method.monitor],
-        "curves": history.curves(folder),
+        "curves": {name: history.thinned(values) for name, values in history.curves(folder).items()},
         "pictures": history.pictures(folder),
     }

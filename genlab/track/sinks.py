@@ -125,11 +125,19 @@ class Wandb:
     The x axis is the metric `step`: W&B's own counter drops rows that go back, as those after a restored checkpoint do.
     """
 
-    def __init__(self, folder: RunFolder, mode: Mode, project: str, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        mode: Mode,
+        project: str,
+        name: str,
+        config: Mapping[str, Any],
+        group: str | None = None,
+    ) -> None:
         self._run: Any = None
         if mode == "disabled":
             return
-        init = {"project": project, "name": name, "config": dict(config), "dir": str(folder.path)}
+        init = {"project": project, "name": name, "group": group, "config": dict(config), "dir": str(folder.path)}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

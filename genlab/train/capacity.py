@@ -21,8 +21,8 @@ from genlab.train.state import Game, TrainState
 from genlab.train.step import DATA, LOSS, NETWORKS
 
 
-def check(config: Config, shape: tuple[int, ...], devices: list[jax.Device]) -> None:
-    """That the state of training, and the largest array of its losses, fit the memory at once.
+def check(config: Config, shape: tuple[int, ...], devices: list[jax.Device], runs: int = 1) -> None:
+    """That the state of training, and the largest array of its losses, fit the memory at once, so many times.
 
     A run needs more than that: what is refused could work only if XLA never made that array, and what is not may
     still be too large.
@@ -32,8 +32,11 @@ def check(config: Config, shape: tuple[int, ...], devices: list[jax.Device]) -> 
     """
     has = memory(devices)
     needs = needed(config, shape, devices, has)
-    if needs <= has:
+    if runs * needs <= has:
         return
+    if needs <= has:
+        each = f"each takes at least {_gibibytes(needs)} of memory, of {_gibibytes(has)}"
+        raise Invalid(f"seeds: {runs} runs in one program are not at most {has // needs}; {each}")
     plain = to_dict(config)
     sizes = {name: value for name, value in flatten(plain).items() if type(value) is int and value > 1}
     for name, value in sorted(sizes.items(), key=lambda size: -size[1]):
@@ -60,7 +63,7 @@ def needed(config: Config, shape: tuple[int, ...], devices: list[jax.Device], mo
     Losses are traced, which may make constants as long as a batch; where the state and a batch of examples exceed
     `most` already, they alone are counted.
     """
-    game = Game(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
+    game = Game.of(config, shape)
     state = jax.eval_shape(game.init)
     local = config.data.batch_size // len(devices)
     keys = jax.ShapeDtypeStruct((local,), jax.random.key(0).dtype)

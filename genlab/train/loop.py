@@ -1,159 +1,124 @@
 """The training loop: the order of events and their input and output, nothing else."""
 
 import contextlib
-import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Bool, PyTree
 
-from genlab.config.plain import check_same, read, to_dict
-from genlab.config.sections import Config, resolved
-from genlab.data.feed import Feed, make_feed, mean_example
-from genlab.data.sources import load
+from genlab.config.sections import Config
+from genlab.data.feed import Feed, make_feed
 from genlab.data.splits import Dataset
-from genlab.errors import Stopped, require
+from genlab.errors import Stopped
 from genlab.parts.types import Metrics
-from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.progress import Progress
-from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
-from genlab.train import capacity, spmd, transfer
-from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
+from genlab.track.sinks import Sink
+from genlab.train import capacity, spmd
 from genlab.train.interrupt import Interrupt
+from genlab.train.observer import Observer, Scorer, Timetable, to_host
+from genlab.train.setup import load_data, mean_if_needed, open_run
 from genlab.train.state import Game, TrainState
-from genlab.train.step import indices, make_step
-from genlab.train.validate import held_out, make_pictures, make_validation, training_batches
+from genlab.train.step import indices, make_iteration, make_step
+from genlab.train.validate import make_pictures, make_validation, validation_batches
 
-Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
-Scorer = Callable[[TrainState], Scores]
 MakeScorer = Callable[[Config, Game, Dataset], Scorer]
 
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
+# (state, arrays, index, n, which runs are under way) -> the state after up to n iterations, and the last one's metrics
+Call = Callable[[TrainState, PyTree, PyTree, np.int32, Bool[np.ndarray, " runs"]], tuple[TrainState, Metrics]]
 
-class Diverged(Stopped):
-    """A metric is no longer finite."""
 
-
-@dataclasses.dataclass
+@dataclass
 class Loop:
-    """A run under way. Everything that may be slow or fail is outside the compiled step, which is `call`."""
+    """A run under way, or several that one program trains; `config` says when what happens in all of them."""
 
     config: Config
-    call: Callable[[TrainState, PyTree, PyTree, np.int32], tuple[TrainState, Metrics]]
+    call: Call
     index: PyTree
     feed: Feed
-    validate: Callable[[TrainState], Metrics] | None
-    scorer: Scorer | None
-    pictures: Callable[[TrainState], dict[str, np.ndarray]]
-    folder: RunFolder
-    checkpoints: Checkpoints
-    tracker: Tracker
+    observers: dict[str, Observer]
+    split: Callable[[TrainState], list[TrainState]] | None
+    """The states of several runs, of the state of all; their metrics have an axis of runs. None of a single one."""
     progress: Progress
     blocking: bool
+    ended: dict[str, str] = field(default_factory=dict)
+    """Runs that ended before the others, and why."""
 
     def run(self, state: TrainState, step: int, interrupt: Interrupt) -> TrainState:
         """Train from `step` on, until the last step or an interrupt; the state is saved at the end in both cases.
 
-        DO NOT change the order: a row is checked before its state is saved, and saved before it can be lost.
+        A run among several that cannot go on ends alone. Raises what stops a single one, or the last of several.
         """
-        c, pace, pending = self.config, Pace(), None
-        while step < c.train.steps and not interrupt.requested:
-            n = 1 if self.feed.single else min(pace.iterations, self._next_event(step) - step)
-            state, metrics = self.call(state, self.feed.arrays(step), self.index, np.int32(n))
+        times, pace, pending = Timetable(self.config), Pace(), None
+        while step < self.config.train.steps and not interrupt.requested:
+            n = 1 if self.feed.single else min(pace.iterations, times.next_event(step) - step)
+            state, metrics = self.call(state, self.feed.arrays(step), self.index, np.int32(n), self._under_way())
             step += n
             if self.blocking:
                 jax.block_until_ready(metrics)
-            if pending:
-                self._handle_metrics(*pending)  # one call late, so that the device is never waited for
-            pending = (step, metrics)
+            if pending is not None:
+                self._handle_metrics(pending)  # one call late, so that the device is never waited for
+            pending = metrics
             pace.record(n)
-            if self._is_event(step):
-                self._handle_metrics(*pending)
-                pending = None
-                self._events(step, state)
+            if self.split or times.is_event(step):
+                step, pending = self._handle_metrics(pending), None  # where one of several diverged all have stopped
+            if times.is_event(step):
+                self._for_each(partial(Observer.look, step=step), self._states(state))
                 pace.restart()
-        if pending:
-            self._handle_metrics(*pending)
-        self.folder.check()
-        if step not in self.checkpoints.steps:
-            self.checkpoints.save(step, state)
-        self.checkpoints.wait()
+        if pending is not None:
+            self._handle_metrics(pending)
+        self._for_each(partial(Observer.finish, step=step), self._states(state))
         return state
 
-    def _intervals(self) -> tuple[int, ...]:
-        c = self.config
-        scoring = (c.evaluate.every,) if self.scorer else ()
-        return (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
+    def report(self) -> None:
+        """Say which checkpoints scored best."""
+        for name, observer in self.observers.items():
+            found = observer.report()
+            if found:
+                self.progress.message(f"{name}: {found}" if len(self.observers) > 1 else found)
 
-    def _next_event(self, step: int) -> int:
-        return min(self.config.train.steps, *((step // every + 1) * every for every in self._intervals()))
+    def _states(self, state: TrainState) -> list[TrainState]:
+        return self.split(state) if self.split else [state]
 
-    def _is_event(self, step: int) -> bool:
-        return self._next_event(step - 1) == step
+    def _under_way(self) -> Bool[np.ndarray, " runs"]:
+        return np.array([name not in self.ended for name in self.observers])
 
-    def _due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.config.train.steps
+    def _handle_metrics(self, metrics: Metrics) -> int:
+        """Fetch a call's metrics, show and record them; the iteration that they are of."""
+        values = to_host(metrics)
+        step = values.pop("step")
+        rows = [values]
+        if self.split:
+            rows = [{name: value[i] for name, value in values.items()} for i in range(len(self.observers))]
+        self._for_each(partial(Observer.record, step=step, speed=self._speed()), rows)
+        shown = [row for row, under_way in zip(rows, self._under_way(), strict=True) if under_way]
+        self.progress.update(step, {name: np.mean([row[name] for row in shown]) for name in self.progress.headline})
+        return step
 
-    def _handle_metrics(self, step: int, metrics: Metrics) -> None:
-        """Fetch a call's metrics; stop at the first that is not finite, show them, and record them if a row is due."""
-        values = _to_host(metrics)
-        self._check(values.pop("step"), values)
-        self.progress.update(step, values)
-        if self._due(step, self.config.track.every):
-            self.folder.check()
-            self.tracker.scalars(step, values | self._speed())
-
-    def _check(self, step: int, values: dict[str, Any]) -> None:
-        not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]
-        if not_finite:
-            self.checkpoints.wait()
-            good = self.checkpoints.steps
-            last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"
-            raise Diverged(f"step {step}: {not_finite[0]} is {values[not_finite[0]]}; {last}")
+    def _for_each(self, action: Callable[..., None], parts: list[Any]) -> None:
+        """Do something for every run that is under way, each with its own part."""
+        for (name, observer), part in zip(self.observers.items(), parts, strict=True):
+            if name in self.ended:
+                continue
+            try:
+                action(observer, part)
+            except Stopped as error:
+                self.ended[name] = str(error)
+                if not self._under_way().any():
+                    raise
+                self.progress.message(f"{name} has ended: {error}; the others go on")
 
     def _speed(self) -> dict[str, float]:
         speed = self.progress.speed()
         names = {"time/steps_per_second": 1, "time/images_per_second": self.progress.images_per_step}
         return {name: speed * factor for name, factor in names.items()} if speed else {}
-
-    def _events(self, step: int, state: TrainState) -> None:
-        c = self.config
-        self.folder.check()
-        saving = self._due(step, c.checkpoint.every) or bool(self.scorer and self._due(step, c.evaluate.every))
-        monitor = None
-        if self.validate and (saving or self._due(step, c.train.validate_every)):
-            metrics = _to_host(self.validate(state))
-            self._check(step, metrics)
-            monitor = metrics[self.config.method.monitor]
-            self.tracker.scalars(step, metrics)
-        if self.scorer and saving:
-            monitor, scores = self.scorer(state)
-            self._check(step, scores)
-            self.tracker.scalars(step, scores)
-        if self._due(step, c.track.samples_every):
-            for name, pixels in self.pictures(state).items():
-                self.tracker.image(step, name, pixels)
-        if saving:
-            self.checkpoints.save(step, state, monitor)
-
-    def report(self) -> None:
-        """Say which checkpoint scored best, and how the last one did."""
-        monitors = self.checkpoints.monitors
-        if self.scorer and monitors:
-            (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
-            final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
-            self.progress.message(f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}")
-
-
-def _to_host(metrics: Metrics) -> dict[str, Any]:
-    """Metrics off the device as numbers, and lists of numbers."""
-    return {name: np.asarray(value).tolist() for name, value in jax.device_get(metrics).items()}
 
 
 class Pace:
@@ -184,7 +149,7 @@ def train(
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
 
     `make_scorer` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
-    stands above training. `sinks` take the record as well, after the run's own; one that raises `Stopped` ends the run.
+    stands above training. `sinks` take the record of the run besides those that always do.
 
     Returns the name of the signal that ended it early, if one did.
 
@@ -212,81 +177,59 @@ def prepare(
 
     What must be closed afterwards goes to `stack`. Raises as `train` does.
     """
-    config = resolved(config)  # the record says what was done, whatever defaults become
     devices = spmd.training_devices(config.parallel, config.data.batch_size)
-    folder = RunFolder.create(run_dir)
-    stack.enter_context(folder.lock())
-    set_aside_damaged(folder.checkpoints)
-    checkpoints = stack.enter_context(Checkpoints(folder.checkpoints, config, config.checkpoint.keep))
-    before = to_dict(config)
-    if checkpoints.steps and folder.is_run():  # without a checkpoint nothing is lost by another configuration
-        before = read(folder.config)["config"]
-        check_same(before, config)
-    dataset = load(config.data)
-    known, own = len(dataset.classes), config.method.classes
-    allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
-    require(own in (0, known), "method.classes", own, allowed)
+    run = open_run(config, run_dir, stack)
+    config, seed = run.config, run.config.train.seed
+    dataset = load_data(config)
     capacity.check(config, dataset.shape, devices)
-    game = Game(config.method, dataset.shape, config.train.seed, config.train.steps, config.init.freeze)
-    place = partial(spmd.replicate, devices=devices)
-    feed = make_feed(config.data, dataset, config.train.seed, game.reads, len(devices), place)
+    game = Game.of(config, dataset.shape)
+    feed = make_feed(config.data, dataset, seed, game.reads, len(devices), partial(spmd.replicate, devices=devices))
     stack.callback(feed.close)
-    needs_mean = (
-        game.centred and not checkpoints.steps
-    )  # a run that goes on needs no mean, for which files must be read
-    fresh = jax.jit(game.init)(mean_example(dataset.train, config.data) if needs_mean else None)
+    fresh = jax.jit(game.init)(mean_if_needed(game, dataset, [run]))
     game.check(fresh)
-    state = place(fresh)
-    found = checkpoints.latest(abstract(state, spmd.replicated(devices)))
-    step, state = found or (0, place(transfer.initial_state(game, state, config.init)))
-    if found is None and config.init.run_dir is not None:  # the other run may go on, or go
-        checkpoints.save(0, state)
-        checkpoints.wait()
-    write_json(folder.config, {"config": to_dict(config), "shape": dataset.shape, "classes": dataset.classes})
-    write_json(folder.versions, versions())
-    tracker = stack.enter_context(contextlib.closing(_open_tracker(config, folder, step, before, sinks)))
-    images = game.reads * config.data.batch_size
-    progress = Progress(config.train.steps, step, images, config.method.headline)
-    stack.callback(progress.close)
-    batches = held_out(dataset, config.data, config.train.seed)
-    ema, ramp = config.train.averaging(config.data.batch_size)
-    iterations = make_step(game, feed, ema, config.track.every, ramp)
-    trained = (
-        training_batches(dataset, config.data, config.train.seed, batches) if batches and config.method.gap else None
-    )
-    loop = Loop(
-        config=config,
-        call=spmd.spread(iterations, devices, config.parallel.mapper, feed.axis),
-        index=spmd.scatter(indices(config.data.batch_size, len(devices)), devices),
-        feed=feed,
-        validate=make_validation(game, batches, trained) if batches else None,
+    step, state = run.start(game, fresh, devices)
+    held, trained = validation_batches(dataset, config)
+    observer = run.observe(
+        dataset,
+        step,
+        stack,
+        validate=make_validation(game, held, trained) if held else None,
+        pictures=make_pictures(game, held),
         scorer=make_scorer(config, game, dataset) if make_scorer and config.evaluate.every else None,
-        pictures=make_pictures(game, batches),
-        folder=folder,
-        checkpoints=checkpoints,
-        tracker=tracker,
+        sinks=sinks,
+    )
+    iteration = make_iteration(game, feed, *config.train.averaging(config.data.batch_size), config.track.every)
+    compiled = spmd.spread(make_step(iteration), devices, config.parallel.mapper, feed.axis)
+
+    def call(state: TrainState, arrays: PyTree, index: PyTree, n: np.int32, _: Bool[np.ndarray, " runs"]):
+        return compiled(state, arrays, index, n)
+
+    index = spmd.scatter(indices(config.data.batch_size, len(devices)), devices)
+    return make_loop({str(run_dir): observer}, call, None, feed, index, game, step, stack), state, step
+
+
+def make_loop(
+    observers: dict[str, Observer],
+    call: Call,
+    split: Callable[[TrainState], list[TrainState]] | None,
+    feed: Feed,
+    index: PyTree,
+    game: Game,
+    step: int,
+    stack: contextlib.ExitStack,
+) -> Loop:
+    """The loop of runs that are made ready, whose progress is shown from `step` on."""
+    config = next(iter(observers.values())).config
+    progress = Progress(config.train.steps, step, game.reads * config.data.batch_size, config.method.headline)
+    stack.callback(progress.close)
+    return Loop(
+        config=config,
+        call=call,
+        index=index,
+        feed=feed,
+        observers=observers,
+        split=split,
         progress=progress,
         # several simulated devices deadlock in XLA's rendezvous when many steps are under way
-        blocking=devices[0].platform == "cpu" and len(devices) > 1,
+        blocking=jax.default_backend() == "cpu" and len(jax.devices()) > 1,
     )
-    return loop, state, step
-
-
-def _open_tracker(
-    config: Config, folder: RunFolder, step: int, before: dict[str, Any], sinks: Sequence[Sink]
-) -> Tracker:
-    """The run's sinks and others; the record is cut back to what a run that never stopped would have written."""
-
-    def keep(row: Mapping[str, Any]) -> bool:
-        kinds = {name.partition("/")[0] for name in row}
-        saving = (config.checkpoint.every, *([config.evaluate.every] if config.evaluate.every else []))
-        intervals: tuple[int, ...] = (config.track.every,)
-        if kinds & {"validation", "eval"}:
-            intervals = (config.train.validate_every, *saving) if "validation" in kinds else saving
-        only_at_the_end = row["step"] == before["train"]["steps"] < config.train.steps
-        return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
-
-    jsonl = Jsonl(folder.metrics)
-    jsonl.truncate(step, keep)
-    wandb = Wandb(folder, config.track.wandb, config.track.project, folder.path.resolve().name, to_dict(config))
-    return Tracker([jsonl, Pngs(folder.samples), wandb, *sinks])

@@ -33,7 +33,7 @@ def restore(run_dir: str | Path, step: int | None = None) -> Restored:
     folder = RunFolder.open(run_dir)
     written = read(folder.config)
     config = from_dict(written["config"])
-    game = Game(config.method, tuple(written["shape"]), config.train.seed, config.train.steps, config.init.freeze)
+    game = Game.of(config, tuple(written["shape"]))
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
     with Checkpoints(folder.checkpoints, config) as checkpoints:
         steps = checkpoints.steps

@@ -14,6 +14,8 @@ from genlab.config.sections import Parallel
 from genlab.errors import Invalid
 from genlab.nn.layers import AXIS
 
+MEMBERS = "members"  # the axis of devices over which runs that are trained together lie
+
 
 def training_devices(config: Parallel, batch_size: int) -> list[jax.Device]:
     """The devices to train on.
@@ -41,6 +43,22 @@ def _simulate(count: int) -> None:
     if count > 1 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", count)
+
+
+def simulate_for_members(config: Parallel) -> None:
+    """Where the devices are not said, let a CPU show each of its cores as one, for each to train runs of its own.
+
+    Too late, and so ignored, once a backend is up.
+    """
+    if not config.devices:
+        _simulate(os.cpu_count() or 1)
+
+
+def member_mesh(devices: Sequence[jax.Device], members: int, batch_size: int) -> Mesh:
+    """Devices for runs that are trained together: over the runs, and what is more than those over their batches."""
+    rows = min(members, len(devices))
+    columns = len(devices) // rows if batch_size % (len(devices) // rows) == 0 else 1
+    return Mesh(np.array(devices[: rows * columns]).reshape(rows, columns), (MEMBERS, AXIS))
 
 
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -78,7 +96,29 @@ def spread(step: Callable, devices: Sequence[jax.Device], mapper: str, feed_axis
         return step(state, local_arrays, index[0], n)
 
     feed = P() if feed_axis is None else P(AXIS)
-    return _shard_map(local, devices, (P(), feed, P(AXIS), P()), P(), donate=(0,))
+    return _shard_map(local, _mesh(devices), (P(), feed, P(AXIS), P()), P(), donate=(0,))
+
+
+def spread_members(step: Callable, mesh: Mesh, states: PyTree, feed_axis: int | None) -> Callable:
+    """Compile `step(states, arrays, index, n, each)` of runs that are trained together, over a `member_mesh`.
+
+    `states` says what of a state has an axis of runs (`P(MEMBERS)`), as have `each` and the metrics; `index` and, where
+    `feed_axis` is 0, `arrays` have one of devices, these followed by one of runs. The states' memory is donated.
+    """
+
+    def local(state, arrays, index, n, each):
+        local_arrays = arrays if feed_axis is None else jax.tree.map(lambda x: x[0], arrays)
+        return step(state, local_arrays, index[0], n, each)
+
+    feed = P() if feed_axis is None else P(AXIS, MEMBERS)
+    in_specs = (states, feed, P(AXIS), P(), P(MEMBERS))
+    return _shard_map(local, mesh, in_specs, (states, P(MEMBERS)), donate=(0,))
+
+
+def place_members(state: PyTree, mesh: Mesh, states: PyTree) -> PyTree:
+    """The state of runs that are trained together, on the devices of a `member_mesh`."""
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), states, is_leaf=lambda x: isinstance(x, P))
+    return jax.device_put(state, shardings)
 
 
 def spread_rows(f: Callable, devices: Sequence[jax.Device], mapper: str) -> Callable:
@@ -93,11 +133,11 @@ def spread_rows(f: Callable, devices: Sequence[jax.Device], mapper: str) -> Call
     def local(constants, rows):
         return jax.tree.map(lambda x: x[None], f(constants, jax.tree.map(lambda x: x[0], rows)))
 
-    return _shard_map(local, devices, (P(), P(AXIS)), P(AXIS))
+    return _shard_map(local, _mesh(devices), (P(), P(AXIS)), P(AXIS))
 
 
 def _shard_map(
-    local: Callable, devices: Sequence[jax.Device], in_specs: tuple, out_specs: P, donate: tuple[int, ...] = ()
+    local: Callable, mesh: Mesh, in_specs: tuple, out_specs: PyTree, donate: tuple[int, ...] = ()
 ) -> Callable:
     """Compile `local`, which sees its own part of whatever is split.
 
@@ -106,5 +146,5 @@ def _shard_map(
     work out alike from such values (spectral norm's vectors, the chains of a Boltzmann machine, the sums of a
     codebook) is refused as a state unless one more collective makes it the same again.
     """
-    mapped = jax.shard_map(local, mesh=_mesh(devices), in_specs=in_specs, out_specs=out_specs, check_vma=False)
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
     return jax.jit(mapped, donate_argnums=donate)

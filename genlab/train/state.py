@@ -9,6 +9,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Integer, Key, PyTree
 
+from genlab.config.sections import Config
 from genlab.errors import Invalid, require
 from genlab.kernels.penalty import coupled
 from genlab.kernels.random import Keys, example_keys, fold
@@ -24,13 +25,13 @@ Weights = dict[str, PyTree]  # by network
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """All that changes while training. Shapes may stand in for arrays."""
+    """All that changes while training. Shapes, axes or placements may stand in for arrays, and for trees of them."""
 
     step: PyTree  # iterations done, an int32 scalar
-    params: Weights  # what gradients move
-    stats: Weights  # what networks update themselves: batch norm's averages
-    optimizers: dict[str, PyTree]  # by player
-    ema: dict[str, Weights]  # averaged "params" and "stats" of the networks that sampling needs
+    params: PyTree  # what gradients move: Weights
+    stats: PyTree  # what networks update themselves, as batch norm's averages: Weights
+    optimizers: PyTree  # by player
+    ema: PyTree  # averaged "params" and "stats" of the networks that sampling needs
 
 
 def stream(seed: int | Integer[Array, ""], name: str) -> Key[Array, ""]:
@@ -52,7 +53,12 @@ class Game:
     """
 
     def __init__(
-        self, method: Method, shape: tuple[int, ...], seed: int, iterations: int, freeze: tuple[str, ...] = ()
+        self,
+        method: Method,
+        shape: tuple[int, ...],
+        seed: int | Integer[Array, ""],
+        iterations: int,
+        freeze: tuple[str, ...] = (),
     ):
         self.method = method
         self.shape = shape
@@ -72,6 +78,11 @@ class Game:
         for network in networks.values():
             network.eval()
         self._evaluating = {name: nnx.graphdef(network) for name, network in networks.items()}
+
+    @classmethod
+    def of(cls, config: Config, shape: tuple[int, ...]) -> "Game":
+        """The game of a run with this configuration, on data of `shape`."""
+        return cls(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
 
     @property
     def reads(self) -> int:

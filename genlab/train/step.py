@@ -15,16 +15,17 @@ from genlab.kernels.random import example_keys, fold
 from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
 from genlab.parts.tally import TALLY
-from genlab.parts.types import Metrics, Networks
+from genlab.parts.types import Metrics, Networks, Number
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select, stream
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
+Carry = tuple[Int[Array, ""], Bool[Array, ""], TrainState, Metrics]  # iterations done, whether to go on
 DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 
-def make_iteration(game: Game, feed: Feed, ema: float, log_every: int = 1, ramp: float = RAMP) -> Iteration:
+def make_iteration(game: Game, feed: Feed, ema: Number, ramp: float = RAMP, log_every: int = 1) -> Iteration:
     """`iteration(state, arrays, index, log_metrics)`: every player's turn, then the averaged weights; its metrics.
 
     `index` holds the global indices of this device's examples within a batch. `log_metrics`: whether the metrics
@@ -52,32 +53,48 @@ def make_iteration(game: Game, feed: Feed, ema: float, log_every: int = 1, ramp:
     return iteration
 
 
-def make_step(game: Game, feed: Feed, ema: float, log_every: int = 1, ramp: float = RAMP) -> Step:
+def make_step(iteration: Iteration) -> Step:
     """`step(state, arrays, index, n)`: `n` iterations, fewer if a metric ceases to be finite; the last one's metrics.
 
     How many iterations a call makes is an argument, not a constant of the program: one program serves every interval,
     and cutting a run into other calls cannot change a bit of it.
     """
-    iteration = make_iteration(game, feed, ema, log_every, ramp)
 
     def step(
         state: TrainState, arrays: PyTree, index: Int[Array, " local"], n: Int[Array, ""]
     ) -> tuple[TrainState, Metrics]:
-        shapes = jax.eval_shape(iteration, state, arrays, index, True)[1]
-        start = (jnp.zeros((), jnp.int32), state, jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes))
+        def own(state: TrainState, log_metrics: Bool[Array, ""] | bool) -> tuple[TrainState, Metrics]:
+            return iteration(state, arrays, index, log_metrics)
 
-        def unfinished(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> Bool[Array, ""]:
-            done, _, metrics = carry
-            return (done < n) & jnp.isfinite(jnp.concatenate([jnp.ravel(m) for m in metrics.values()])).all()
+        def finite(metrics: list[Array]) -> Bool[Array, ""]:
+            return jnp.isfinite(jnp.concatenate([jnp.ravel(metric) for metric in metrics])).all()
 
-        def advance(carry: tuple[Int[Array, ""], TrainState, Metrics]) -> tuple[Int[Array, ""], TrainState, Metrics]:
-            done, state, _ = carry
-            return done + 1, *iteration(state, arrays, index, done + 1 == n)
-
-        _, state, metrics = jax.lax.while_loop(unfinished, advance, start)
+        state, metrics = repeat(own, state, n, finite)
         return state, {"step": state.step} | metrics
 
     return step
+
+
+def repeat(
+    iteration: Callable[[TrainState, Bool[Array, ""] | bool], tuple[TrainState, Metrics]],
+    state: TrainState,
+    n: Int[Array, ""],
+    healthy: Callable[[list[Array]], Bool[Array, ""]],
+) -> tuple[TrainState, Metrics]:
+    """`n` iterations, fewer if the metrics are no longer `healthy`; the state, and the last one's metrics."""
+    shapes = jax.eval_shape(iteration, state, True)[1]
+
+    def unfinished(carry: Carry) -> Bool[Array, ""]:
+        done, going_on, _, _ = carry
+        return (done < n) & going_on
+
+    def advance(carry: Carry) -> Carry:
+        done, _, state, _ = carry
+        state, metrics = iteration(state, done + 1 == n)
+        return done + 1, healthy(list(metrics.values())), state, metrics
+
+    start = (jnp.int32(0), jnp.bool_(True), state, jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes))
+    return jax.lax.while_loop(unfinished, advance, start)[2:]
 
 
 def _reset_tally(state: TrainState, log_every: int) -> TrainState:
@@ -118,7 +135,7 @@ def _play(
     def play(carry: tuple[PyTree, PyTree, PyTree], i: Int[Array, ""]) -> tuple[tuple[PyTree, PyTree, PyTree], Metrics]:
         params, stats, moments = carry
         keys = example_keys(jax.random.fold_in(key, i), index)
-        batch = feed.draw(arrays, state.step, read + i, index, fold(keys, DATA)) if player.real else None
+        batch = feed.draw(arrays, game.seed, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
         def objective(params: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
             merged = graft(state.params, params), {**state.stats, **stats}
@@ -151,7 +168,7 @@ def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
     return game.split({name: networks[name] for name in player.networks})[1]
 
 
-def _average(game: Game, state: TrainState, ema: float, ramp: float) -> TrainState:
+def _average(game: Game, state: TrainState, ema: Number, ramp: float) -> TrainState:
     """Count the iteration and move the averaged weights; early on the average is short and forgets the start.
 
     Its decay (1 + t) / (ramp + t) is that of a half-life of t log(2) / (ramp - 1). What does not move keeps its bits.

@@ -31,7 +31,7 @@ def _feed(config, kind, devices, seed=4):
     return feed
 
 
-def _iteration(feed, step, devices):
+def _iteration(feed, step, devices, seed=4):
     """All batches of one iteration, put together from the devices' shares."""
     draw = DRAWS.setdefault(feed, jax.jit(feed.draw))
     arrays, share, reads = feed.arrays(step), BATCH // devices, []
@@ -41,7 +41,7 @@ def _iteration(feed, step, devices):
         for d in range(devices):
             here = arrays if feed.axis is None else jax.tree.map(lambda a, d=d: jnp.asarray(a[d]), arrays)
             index = jnp.arange(d * share, (d + 1) * share)
-            parts.append(draw(here, jnp.int32(step), jnp.int32(read), index, keys[index]))
+            parts.append(draw(here, seed, jnp.int32(step), jnp.int32(read), index, keys[index]))
         reads.append(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts))
     return reads
 
@@ -89,7 +89,7 @@ def test_an_epoch_is_the_training_split_once(config):
 
 
 def test_the_seed_orders(config):
-    one, other = (_iteration(_feed(config, Resident, 1, seed), 0, 1)[0].label for seed in (0, 1))
+    one, other = (_iteration(_feed(config, Resident, 1), 0, 1, seed)[0].label for seed in (0, 1))
     assert (one != other).any()
 
 
@@ -98,7 +98,7 @@ def test_a_batch_may_exceed_the_set(tmp_path):
     config = Data(f"npz:{tmp_path / 'x.npz'}", batch_size=9, validation=0.0, test=0.0)
     feed = make_feed(config, load(config), 0, 1, 1)
     keys = example_keys(jax.random.key(0), jnp.arange(9))
-    batch = feed.draw(feed.arrays(0), jnp.int32(0), jnp.int32(0), jnp.arange(9), keys)
+    batch = feed.draw(feed.arrays(0), 0, jnp.int32(0), jnp.int32(0), jnp.arange(9), keys)
     assert (np.bincount(batch.label) == 3).all()
 
 

@@ -243,7 +243,7 @@ def test_binarised_mnist_is_black_and_white(binarized):
         feed = make_feed(Data(**vars(config) | {"resident_mb": memory}), dataset, 0, 1, 1)
         arrays = jax.tree.map(lambda a, f=feed: a if f.axis is None else jnp.asarray(a[0]), feed.arrays(0))
         keys = example_keys(jax.random.key(0), jnp.arange(4))
-        seen = np.asarray(feed.draw(arrays, jnp.int32(0), jnp.int32(0), jnp.arange(4), keys).x)
+        seen = np.asarray(feed.draw(arrays, 0, jnp.int32(0), jnp.int32(0), jnp.arange(4), keys).x)
         feed.close()
         assert set(np.unique(seen)) == {-1, 1}
         assert {image.tobytes() for image in seen} <= {(2.0 * image - 1).astype(np.float32).tobytes() for image in BITS}

@@ -60,7 +60,7 @@ def test_training_never_sees_what_is_held_out(tmp_path, resident_mb):
         here = jax.tree.map(lambda a: jnp.asarray(a[0]), arrays) if feed.axis == 0 else arrays
         for read in range(2):
             keys = example_keys(jax.random.key(0), jnp.arange(5))
-            batch = feed.draw(here, jnp.int32(step), jnp.int32(read), jnp.arange(5), keys)
+            batch = feed.draw(here, 3, jnp.int32(step), jnp.int32(read), jnp.arange(5), keys)
             seen |= set(batch.label.tolist())
     feed.close()
     assert seen == set(_labels(dataset.train).tolist())

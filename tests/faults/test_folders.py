@@ -34,8 +34,7 @@ def test_a_part_that_is_deleted_stops_the_run_with_a_word_or_is_not_missed(part,
     def trained():
         with contextlib.ExitStack() as stack:
             interrupt = stack.enter_context(Interrupt())
-            loop, state, step = prepare(config, run, stack)
-            loop.tracker.sinks += (Vandal(),)
+            loop, state, step = prepare(config, run, stack, sinks=[Vandal()])
             loop.run(state, step, interrupt)
 
     message, _ = answer(trained, "run-dir", "checkpoint", str(run))

@@ -35,7 +35,7 @@ class Watch:
 @pytest.mark.soak
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
 def test_500_checkpoints_and_5000_rows_hold_no_more_than_the_first_tenth(tiny, tmp_path):
-    """The most that is held in the last tenth, against that of the second half of the first tenth."""
+    """What is held in the last tenth while nothing is saved, against the second half of the first tenth."""
     rare = {"every": 1, "samples_every": STEPS}
     config = tiny(
         "vae", STEPS, checkpoint={"every": EVERY}, train={"validate_every": STEPS}, track=rare, data={"batch_size": 2}
@@ -43,15 +43,15 @@ def test_500_checkpoints_and_5000_rows_hold_no_more_than_the_first_tenth(tiny, t
     watch = Watch()
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, tmp_path, stack)
-        loop.tracker.sinks += (watch,)
+        loop, state, step = prepare(config, tmp_path, stack, sinks=[watch])
         loop.run(state, step, interrupt)
     steps = [row["step"] for _, row in rows(tmp_path / "metrics.jsonl") if "loss" in " ".join(row)]
     assert sorted(set(steps)) == list(range(1, STEPS + 1))
     held = np.array(watch.seen)
     tenth = len(held) // 10
-    early, late = held[tenth // 2 : tenth].max(0), held[-tenth:].max(0)
+    early, late = held[tenth // 2 : tenth].min(0), held[-tenth:].min(0)
     print(f"descriptors, threads, MiB: {early} in the first tenth, {late} in the last")
-    assert (late[:2] <= early[:2] + 2).all()  # a save may be under way, or not
-    # 29 MiB were measured, evenly over all saves and none without them: Orbax keeps TensorStore's figures of each
+    assert (late[:2] <= early[:2]).all()
+    # 29 MiB were measured, evenly over all saves and none without them: TensorStore (0.1.71 to 0.1.86) never frees the
+    # lists of what it turns from JSON, which Orbax has it do for every array of every save
     assert late[2] - early[2] <= 0.1 * STEPS / EVERY

@@ -9,7 +9,7 @@ import pytest
 import genlab
 from genlab import cli
 from genlab.config.plain import flatten, from_dict, read, to_dict
-from genlab.serve import history
+from genlab.track import history
 from genlab.track.folder import RunFolder
 from genlab.track.rows import rows
 from genlab.track.sinks import Jsonl

@@ -51,7 +51,7 @@ def explore(*arguments):
 @contextmanager
 def served(run, *arguments):
     """The address at which the script serves a run; Ctrl-C ends it quietly."""
-    process = explore(run, "--port", 0, *arguments)
+    process = explore(run, *arguments, "--port", 0)
     try:
         yield process.stdout.readline().split()[0]
     finally:
@@ -171,6 +171,19 @@ def test_a_class_can_be_chosen(browser, trained):
         wanted = to_uint8(model.decode(model.prior(1), 7))[0, ..., 0]
         np.testing.assert_allclose(browser.pixels("decoded").astype(int), wanted, atol=1)
     assert browser.complaints == []
+
+
+def test_the_page_of_several_runs_leads_to_each(browser, trained):
+    with served(trained("vae", steps=4), trained("vae", steps=4, train={"seed": 1})) as address:
+        browser.page.goto(address)
+        assert browser.page.locator("h1").inner_text() == "2 runs of 1 configuration on digits"
+        browser.page.click("a[href='runs/1/']")
+        browser.page.wait_for_selector("body[data-ready=yes]")
+        assert "vae on digits, iteration 4" in browser.text("facts") and browser.shown("decoded")
+        browser.page.click("#others")
+        browser.page.wait_for_selector("a[href='runs/0/']")
+    assert browser.complaints == []
+    assert all(url.startswith((address, "data:")) for url in browser.requests), browser.requests
 
 
 def test_what_is_asked_wrongly_is_refused(trained):

@@ -17,7 +17,7 @@ from genlab.parts.tally import TALLY
 from genlab.train import spmd
 from genlab.train.loop import train
 from genlab.train.state import Game
-from genlab.train.step import indices, make_step
+from genlab.train.step import indices, make_iteration, make_step
 from genlab.train.validate import held_out, make_validation
 
 LAZY = {"n_critic": 1, "penalty": Penalty(interval=2)}
@@ -85,7 +85,7 @@ def runner(config, row):
     dataset = load_data(config.data)
     game = Game(config.method, dataset.shape, 0, 10)
     feed = make_feed(config.data, dataset, 0, game.reads, len(devices), lambda x: spmd.replicate(x, devices))
-    call = spmd.spread(make_step(game, feed, 0.9, row), devices, "pmap", feed.axis)
+    call = spmd.spread(make_step(make_iteration(game, feed, 0.9, log_every=row)), devices, "pmap", feed.axis)
     index = spmd.scatter(indices(config.data.batch_size, len(devices)), devices)
 
     def run(*lengths):

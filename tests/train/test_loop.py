@@ -21,7 +21,8 @@ from genlab.nn.net import Net
 from genlab.nn.norms import BatchNorm
 from genlab.parts.optimizer import Optimizer
 from genlab.train.interrupt import Interrupt
-from genlab.train.loop import Diverged, prepare, train
+from genlab.train.loop import prepare, train
+from genlab.train.observer import Diverged
 
 
 def rows(run_dir):

@@ -1,7 +1,7 @@
 // The page: what is chosen on it, and the pictures that follow from that.
 
-import { chart } from "/page/curves.js";
-import { colour, LatentMap } from "/page/map.js";
+import { chart } from "./curves.js";
+import { colour, LatentMap } from "./map.js";
 
 const find = (id) => document.getElementById(id);
 const made = (name, parent, text = "") => {
@@ -12,7 +12,7 @@ const made = (name, parent, text = "") => {
 };
 
 const STEPS = 12;
-const facts = await (await fetch("/run.json")).json();
+const facts = await (await fetch("run.json")).json();
 const chosen = { point: 0, path: null };
 
 // While one picture is on its way, only the last of the requests that come meanwhile is kept.
@@ -43,7 +43,7 @@ const label = () => (facts.conditional ? find("class").value : "");
 function decode() {
   const along = sliders.map(({ slider }) => slider.value).join(",");
   const moved = sliders.some(({ slider }) => Number(slider.value));
-  show(find("decoded"), `/decoded.png?${new URLSearchParams({ point: chosen.point, along, label: label() })}`);
+  show(find("decoded"), `decoded.png?${new URLSearchParams({ point: chosen.point, along, label: label() })}`);
   find("decoded-caption").textContent = (facts.encoded ? "reconstruction" : "decoded") + (moved ? ", moved" : "");
 }
 
@@ -58,7 +58,7 @@ function choose(point) {
   rest();
   find("point").textContent = `${point}${name(point)}`;
   if (facts.conditional) find("class").value = facts.labels[point];
-  if (facts.encoded) show(find("original"), `/original.png?point=${point}`);
+  if (facts.encoded) show(find("original"), `original.png?point=${point}`);
   decode();
   map.show(point, chosen.path);
 }
@@ -67,7 +67,7 @@ function connect(start, end) {
   chosen.path = [start, end];
   find("ends").textContent = `${start}${name(start)} and ${end}${name(end)}`;
   const query = { start, end, steps: facts.images ? STEPS : 32, how: find("how").value, label: facts.conditional ? label() : "" };
-  show(find("between"), `/between.png?${new URLSearchParams(query)}`);
+  show(find("between"), `between.png?${new URLSearchParams(query)}`);
   map.show(chosen.point, chosen.path);
 }
 
@@ -82,6 +82,7 @@ function describe() {
   const weights = facts.ema ? "averaged weights" : "last weights";
   find("facts").textContent = `${facts.method} on ${facts.data}, iteration ${facts.step.toLocaleString("en")}, ${weights}`;
   find("about").textContent = facts.about;
+  find("others").hidden = location.pathname === "/"; // served among several runs
   find("original-figure").hidden = !facts.encoded;
   find("thumbnails-choice").hidden = !facts.images;
   find("how").value = facts.path;
@@ -100,7 +101,7 @@ function thumbnails() {
   if (!facts.images) return;
   const atlas = new Image();
   atlas.onload = () => { map.atlas = atlas; map.draw(); };
-  atlas.src = "/atlas.png";
+  atlas.src = "atlas.png";
   find("thumbnails").addEventListener("change", (event) => { map.thumbnails = event.target.checked; map.draw(); });
 }
 
@@ -112,7 +113,7 @@ function history() {
   kind.value = kinds.includes("samples") ? "samples" : kinds[0];
   const draw = () => {
     const [number, file] = facts.pictures[kind.value][step.value];
-    show(find("sample"), `/samples/${file}`);
+    show(find("sample"), `samples/${file}`);
     find("step-name").textContent = `step ${number.toLocaleString("en")}`;
   };
   const start = () => { step.max = facts.pictures[kind.value].length - 1; step.value = step.max; draw(); };

@@ -1,4 +1,4 @@
-"""What a run has recorded of its course: curves and pictures."""
+"""What a run has recorded of its course, as it is read: curves and pictures."""
 
 import math
 import re
@@ -14,18 +14,18 @@ Curves = dict[str, Curve]
 
 
 def curves(folder: RunFolder) -> Curves:
-    """Every scalar of metrics.jsonl by name, as (step, value), evenly thinned; what is not finite is left out."""
+    """Every scalar of metrics.jsonl by name, as (step, value); what is not finite is left out."""
     found: Curves = {}
     for _, row in rows(folder.metrics):
         for name, value in row.items():
             # neither infinite nor NaN, nor an integer that is no float
             if name != "step" and isinstance(value, int | float) and abs(value) <= sys.float_info.max:
                 found.setdefault(name, []).append((row["step"], value))
-    return {name: _thin(values) for name, values in sorted(found.items())}
+    return dict(sorted(found.items()))
 
 
-def _thin(values: Curve) -> Curve:
-    """Every k-th value, counted from the last."""
+def thinned(values: Curve) -> Curve:
+    """Every k-th value, counted from the last, `MAX_VALUES` at most."""
     return values[:: -max(1, math.ceil(len(values) / MAX_VALUES))][::-1]
 
 

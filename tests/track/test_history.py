@@ -1,6 +1,6 @@
-"""What a run has recorded, as the page draws it."""
+"""What a run has recorded, as it is drawn."""
 
-from genlab.serve import history
+from genlab.track import history
 from genlab.track.folder import RunFolder
 
 
@@ -19,8 +19,9 @@ def test_curves_leave_out_what_cannot_be_drawn(tmp_path):
 
 def test_long_curves_are_thinned_and_keep_their_end(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {i}, "a": {i / 2}}}\n' for i in range(1, 1002)))
-    (values,) = history.curves(RunFolder(tmp_path)).values()
-    assert 200 < len(values) <= history.MAX_VALUES
+    (curve,) = history.curves(RunFolder(tmp_path)).values()
+    values = history.thinned(curve)
+    assert len(curve) == 1001 and 200 < len(values) <= history.MAX_VALUES
     assert values[-1] == (1001, 500.5)
     assert {b[0] - a[0] for a, b in zip(values, values[1:], strict=False)} == {3}
 

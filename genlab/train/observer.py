@@ -1,0 +1,128 @@
+"""What one run's folder sees of training: metrics checked and recorded, validation, scores, pictures, checkpoints."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from genlab.config.sections import Config
+from genlab.errors import Stopped
+from genlab.parts.types import Metrics
+from genlab.track.folder import RunFolder
+from genlab.track.sinks import Tracker
+from genlab.train.checkpoint import Checkpoints
+from genlab.train.state import TrainState
+
+Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
+Scorer = Callable[[TrainState], Scores]
+
+
+class Diverged(Stopped):
+    """A metric is no longer finite."""
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """When what happens in a run."""
+
+    config: Config
+
+    def next_event(self, step: int) -> int:
+        """The first iteration after `step` at which anything but an iteration is to be done."""
+        c = self.config
+        scoring = (c.evaluate.every,) if c.evaluate.every else ()
+        intervals = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
+        return min(c.train.steps, *((step // every + 1) * every for every in intervals))
+
+    def is_event(self, step: int) -> bool:
+        """Whether anything is to be done after iteration `step`."""
+        return self.next_event(step - 1) == step
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether what is done every so many iterations, and at the end, is due; never where that is 0."""
+        return every > 0 and (step % every == 0 or step == self.config.train.steps)
+
+    def saving(self, step: int) -> bool:
+        """Whether a checkpoint is due, as after every scoring."""
+        return self.due(step, self.config.checkpoint.every) or self.due(step, self.config.evaluate.every)
+
+
+@dataclass(frozen=True)
+class Observer:
+    """One run while it trains. All that it does may be slow or fail, and is outside the compiled step."""
+
+    config: Config
+    folder: RunFolder
+    checkpoints: Checkpoints
+    tracker: Tracker
+    validate: Callable[[TrainState], Metrics] | None
+    scorer: Scorer | None
+    pictures: Callable[[TrainState], dict[str, np.ndarray]]
+
+    def record(self, values: dict[str, Any], step: int, speed: dict[str, float]) -> None:
+        """Check the metrics of iteration `step`, and record them if a row is due.
+
+        Raises:
+            Diverged: one is not finite.
+        """
+        self._check(step, values)
+        if Timetable(self.config).due(step, self.config.track.every):
+            self.folder.check()
+            self.tracker.scalars(step, values | speed)
+
+    def look(self, state: TrainState, step: int) -> None:
+        """Validate, score, draw and save, as far as each is due.
+
+        DO NOT change the order: a row is checked before its state is saved, and saved before it can be lost.
+
+        Raises:
+            Diverged: a metric of validation, or a score, is not finite.
+        """
+        c, times = self.config, Timetable(self.config)
+        self.folder.check()
+        saving, monitor = times.saving(step), None
+        if self.validate and (saving or times.due(step, c.train.validate_every)):
+            metrics = to_host(self.validate(state))
+            self._check(step, metrics)
+            monitor = metrics[c.method.monitor]
+            self.tracker.scalars(step, metrics)
+        if self.scorer and saving:
+            monitor, scores = self.scorer(state)
+            self._check(step, scores)
+            self.tracker.scalars(step, scores)
+        if times.due(step, c.track.samples_every):
+            for name, pixels in self.pictures(state).items():
+                self.tracker.image(step, name, pixels)
+        if saving:
+            self.checkpoints.save(step, state, monitor)
+
+    def finish(self, state: TrainState, step: int) -> None:
+        """Make sure that the state is on disk."""
+        self.folder.check()
+        if step not in self.checkpoints.steps:
+            self.checkpoints.save(step, state)
+        self.checkpoints.wait()
+
+    def report(self) -> str | None:
+        """Which checkpoint scored best, and how the last one did; None without scores."""
+        monitors = self.checkpoints.monitors
+        if not (self.scorer and monitors):
+            return None
+        (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
+        final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
+        return f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}"
+
+    def _check(self, step: int, values: dict[str, Any]) -> None:
+        not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]
+        if not_finite:
+            self.checkpoints.wait()
+            good = self.checkpoints.steps
+            last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"
+            raise Diverged(f"step {step}: {not_finite[0]} is {values[not_finite[0]]}; {last}")
+
+
+def to_host(metrics: Metrics) -> dict[str, Any]:
+    """Metrics off the device as numbers, and lists of numbers."""
+    return {name: np.asarray(value).tolist() for name, value in jax.device_get(metrics).items()}
