@@ -46,25 +46,34 @@ SWITCHES: dict[type, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Command:
-    """Train a generative model. The same command again continues the run."""
+class Configured:
+    """What every command is told that trains."""
 
     config: str
     """Preset: a file of configs/; the flags below change it."""
     run_dir: Path
     """Folder of the run."""
     settings: Annotated[Config, tyro.conf.arg(name="")]
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the resolved configuration and stop."""
+
+
+@dataclass(frozen=True)
+class Command(Configured):
+    """Train a generative model. The same command again continues the run."""
+
     seeds: tuple[Seed, ...] = ()
     """Train several seeds together, each in RUN_DIR/seed_SEED: these, or with one number so many, from 0."""
     vary: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     """A setting and its values, as `--vary train.ema 0.99 0.999`: a run of each, with every seed, trained together as
     far as one program can. Given several times, every combination."""
-    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the resolved configuration and stop."""
 
 
-def parse(argv: Sequence[str]) -> Command:
-    """The command that the arguments spell.
+C = TypeVar("C", bound=Configured)
+
+
+def parse(argv: Sequence[str], kind: type[C] = Command, runs: Path = Path("runs")) -> C:  # type: ignore[assignment]
+    """The command that the arguments spell, of a run in a folder of `runs` unless they say otherwise.
 
     Raises:
         Invalid: an unknown preset, flag or value; the message says what is allowed.
@@ -74,10 +83,28 @@ def parse(argv: Sequence[str]) -> Command:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", default="wgan_gp")
     name = first.parse_known_args(list(argv))[0].config
-    default = Command(name, Path("runs") / name, preset(name))
-    command = arguments(Command, argv, default)
+    default = kind(name, runs / name, preset(name))
+    command = arguments(kind, argv, default)
     _check_unused_penalty(default.settings.method, command.settings.method)
     return command
+
+
+def spell(name: str, settings: Config) -> list[str]:
+    """The arguments, `--config` with the preset's name and a flag for every setting that differs, that `parse` reads as
+    these settings."""
+    before, after = (flatten(to_dict(config)) for config in (preset(name), settings))
+    changed = {setting: value for setting, value in after.items() if value != before[setting]}
+    return ["--config", name, *(word for setting, value in changed.items() for word in flag(setting, value))]
+
+
+def flag(setting: str, value: Any) -> list[str]:
+    """The arguments that give a setting, `train.steps`, a value: a number, text, a switch, a list of these, or None."""
+    section, _, last = setting.replace("_", "-").rpartition(".")
+    if isinstance(value, bool):
+        return [f"--{section}.{last}" if value else f"--{section}.no-{last}"]
+    words = list(map(str, value if isinstance(value, list) else [value]))
+    name = f"--{section}.{last}"
+    return [f"{name}={words[0]}"] if len(words) == 1 and words[0].startswith("-") else [name, *words]
 
 
 def _check_unused_penalty(preset: Method, method: Method) -> None:

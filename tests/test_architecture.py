@@ -164,7 +164,10 @@ def test_tests_import_only_what_the_test_extra_brings():
     """PyTorch is a fixture, which skips where it is not installed; nothing else that is optional is needed."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["test"], *extras["explore"]]
+    listed = [
+        *project["dependencies"],
+        *(name for extra in ("test", "explore", "search", "slurm") for name in extras[extra]),
+    ]
     brought = {re.split(r"[\[<>=;]", wanted)[0] for wanted in listed}
     sources = metadata.packages_distributions()
     for path in (PACKAGE.parent / "tests").rglob("*.py"):

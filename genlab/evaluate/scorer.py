@@ -16,6 +16,7 @@ from genlab.train.state import Game, TrainState
 
 EXAMPLES = 2048  # held-out images, and samples, at most
 POINTS = 1000
+SCORES = ("eval/kernel_distance", "eval/transport")  # what it returns, of images and of points
 
 
 def make_scorer(config: Config, game: Game, dataset: Dataset) -> Scorer:
