@@ -118,14 +118,15 @@ class Population:
         devices = spmd.training_devices(config.parallel, 0)
         runs = {name: open_run(config, run_dir / name, stack) for name, config in family.members.items()}
         dataset = load_data(config)
-        capacity.check(config, dataset.shape, devices[:1], len(runs))
+        shared = 1 if devices[0].platform == "cpu" else len(devices)  # memories
+        capacity.check(config, dataset.shape, devices[:1], -(-len(runs) // shared))
         game = Game.of(config, dataset.shape)
         mean = mean_if_needed(game, dataset, list(runs.values()))
         init = jax.vmap(lambda values: family.game(values, dataset.shape).init(mean), out_axes=STATES)
         fresh = _apart(jax.jit(init)(family.values), len(runs), devices[0])
         game.check(fresh[0])
         found = {name: run.start(game, own, devices[:1]) for (name, run), own in zip(runs.items(), fresh, strict=True)}
-        return Population(family, runs, dataset, devices, game, run_dir.name, make_scorer, found)
+        return Population(family, runs, dataset, devices, game, run_dir.resolve().name, make_scorer, found)
 
     def cohorts(self) -> Iterator[tuple[int, list[str]]]:
         """Members that go on together, from which step; those that are done are in none.
@@ -206,6 +207,7 @@ class Population:
                 validate=partial(validated, values, held=held, trained=trained) if held else None,
                 pictures=partial(_pictures, self.game, partial(drawn, values, held=held), held),
                 scorer=self._scorer(config),
+                name=name,
                 group=self.group,
             )
         return observers

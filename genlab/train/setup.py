@@ -60,16 +60,21 @@ class OpenRun:
         pictures: Callable[[TrainState], dict[str, np.ndarray]],
         scorer: Scorer | None,
         sinks: Sequence[Sink] = (),
+        name: str | None = None,
         group: str | None = None,
     ) -> Observer:
-        """Write down what the run is, and open its records to go on from `step`; `stack` closes them."""
+        """Write down what the run is, and open its records to go on from `step`; `stack` closes them.
+
+        `name`, by default that of its folder, and `group` are what Weights & Biases calls it and those trained with it.
+        """
         plain = to_dict(self.config)
         write_json(self.folder.config, {"config": plain, "shape": dataset.shape, "classes": dataset.classes})
         write_json(self.folder.versions, versions())
         jsonl = Jsonl(self.folder.metrics)
         jsonl.truncate(step, self._belongs)
         track = self.config.track
-        wandb = Wandb(self.folder, track.wandb, track.project, self.folder.path.resolve().name, plain, group)
+        name = name or self.folder.path.resolve().name
+        wandb = Wandb(self.folder, track.wandb, track.project, name, plain, group)
         tracker = Tracker([jsonl, Pngs(self.folder.samples), wandb, *sinks])
         stack.enter_context(contextlib.closing(tracker))
         return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures)

@@ -203,6 +203,13 @@ def test_two_runs_of_one_process_stay_apart(tmp_path):
     assert [[row["step"] for row in history(read_wandb(*parts_of(folder)))] for folder in folders] == [[0], [1]]
 
 
+def test_runs_that_are_trained_together_are_a_group(tmp_path):
+    folder = RunFolder.create(tmp_path)
+    Wandb(folder, "offline", "genlab", "train.ema=0.9/seed_0", {}, "averages").close()
+    run = next(record.run for record in read_wandb(*parts_of(folder)) if record.HasField("run"))
+    assert (run.display_name, run.run_group) == ("train.ema=0.9/seed_0", "averages")
+
+
 def test_disabled_leaves_nothing(tmp_path):
     folder = RunFolder.create(tmp_path)
     sink = Wandb(folder, "disabled", "genlab", "digits", CONFIG)
