@@ -68,8 +68,7 @@ def find_runs(paths: Sequence[Path]) -> list[Run]:
 def _folders(path: Path) -> list[RunFolder]:
     if RunFolder(path).is_run():
         return [RunFolder(path)]
-    inner = [RunFolder(place) for place in sorted(path.iterdir())] if path.is_dir() else []
-    found = [folder for folder in inner if folder.is_run()]
+    found = [RunFolder(place.parent) for place in sorted([*path.glob("*/config.json"), *path.glob("*/*/config.json")])]
     if not found:
         raise Invalid(f"run_dirs: {path}; must be the folder of a run, or of runs (none of them has a config.json)")
     return found

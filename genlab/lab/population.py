@@ -70,7 +70,7 @@ def _programs(members: dict[str, Config]) -> Iterator[Family]:
 
 def _train_family(family: Family, run_dir: Path, make_scorer: MakeScorer | None, ended: dict[str, str]) -> str | None:
     """Train the members that are not done yet; `ended` takes those that end early, and why."""
-    print(f"training {', '.join(family.members)}", file=sys.stderr)
+    print(f"one program trains {', '.join(family.members)}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         if len(family.members) == 1:
             [(name, config)] = family.members.items()

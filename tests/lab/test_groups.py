@@ -63,6 +63,14 @@ def test_folders_of_runs_and_runs_named_twice(recorded_run, tmp_path):
     assert grouped(tmp_path / "many", runs[1])[0] == [["seed_0", "seed_1"]]
 
 
+def test_a_population_of_settings_and_seeds_is_folders_of_runs(recorded_run, tmp_path):
+    for beta in (0.5, 0.9):
+        for seed in range(2):
+            sections = {"train": {"seed": seed, "ema": beta}}
+            recorded_run(f"many/train.ema={beta}/seed_{seed}", **sections)
+    assert grouped(tmp_path / "many") == ([["seed_0", "seed_1"]] * 2, {"train.ema": (0.5, 0.9)})
+
+
 def test_what_cannot_be_grouped_is_said_in_one_line(recorded_run, tmp_path):
     (tmp_path / "empty").mkdir()
     one, twin = recorded_run("one"), recorded_run("twin", track={"every": 9})
