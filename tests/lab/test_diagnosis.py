@@ -25,8 +25,8 @@ def rows(name, values, every=100):
     "check, changed, said",
     [
         (layers.vanishing, {"gradient": 0.9e-5}, "net/1 has root mean square 9e-06"),
-        (layers.vanishing, {"gradient": 0.0}, "net/1 has root mean square 0, 0 of the median"),
-        (layers.exploding, {"gradient": 10.1}, "net/1 has root mean square 10, 1e+03 of the median"),
+        (layers.vanishing, {"gradient": 0.0}, "net/1 has root mean square 0, 0 times the median"),
+        (layers.exploding, {"gradient": 10.1}, "net/1 has root mean square 10, 1e+03 times the median"),
         (layers.large_updates, {"update": 0.02}, "the weights of net/1 by 0.2 of their size"),
         (layers.dead_units, {"idle": 1.0}, "100 % of the units of net/1"),
     ],
@@ -90,6 +90,10 @@ def test_copies_lie_on_training_examples():
 def test_latents_that_say_nothing():
     silent = np.full((50, 16), 0.001)
     assert "0 of 16 latents" in samples.posterior_collapse(silent).sentence
+    weak = np.full((50, 4), 0.02)
+    assert "4 of 4 latents say anything about the example, and all together 0.08 nats" in str(
+        samples.posterior_collapse(weak)
+    )
     silent[:, :3] = 0.5  # as many as a healthy VAE on the digits needs
     assert samples.posterior_collapse(silent) is None
 
@@ -162,3 +166,4 @@ def test_divergence_names_the_first_player_in_the_order_of_play():
 def test_a_run_that_slows_down():
     assert curves.slowing(rows("time/steps_per_second", [100] * 20 + [20] * 20)).name == "slowing down"
     assert curves.slowing(rows("time/steps_per_second", [100] * 20 + [60] * 20)) is None
+    assert curves.slowing(rows("time/steps_per_second", [100] * 20 + [20] * 20, every=10)) is None  # over in seconds

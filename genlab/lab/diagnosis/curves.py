@@ -21,7 +21,9 @@ UNUSED = 0.1
 # shares of all that the loss has fallen since the first row: risen again since its minimum, fallen in the last fifth
 RISEN, FALLING = 0.2, 0.15
 MIN_ROWS = 10  # of a curve, to speak of its end
-SLOWED = 0.3  # of the first quarter's speed; the loops of healthy runs on busy machines came to 0.7
+# of the first quarter's speed, and seconds that the last one takes; healthy runs on busy machines came to 0.47, and in
+# seconds the compilation of what is seldom done decides
+SLOWED, LONG = 0.3, 30.0
 
 Curve = Sequence[tuple[int, float]]
 
@@ -188,12 +190,13 @@ def _player(name: str) -> str:
 
 def slowing(rows: Sequence[Row]) -> Finding | None:
     """Iterations that take much longer at the end than at the beginning."""
-    values = [value for _, value in curve(rows, "time/steps_per_second")]
-    quarter = len(values) // 4
+    values = curve(rows, "time/steps_per_second")
     if len(values) < MIN_ROWS:
         return None
-    first, last = np.median(values[:quarter]), np.median(values[-quarter:])
-    if last >= SLOWED * first:
+    ends = values[: len(values) // 4], values[-(len(values) // 4) :]
+    first, last = (float(np.median([speed for _, speed in end])) for end in ends)
+    seconds = (ends[1][-1][0] - ends[1][0][0]) / last
+    if last >= SLOWED * first or seconds < LONG:
         return None
     return Finding(
         "slowing down",

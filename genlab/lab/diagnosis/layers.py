@@ -23,7 +23,7 @@ def vanishing(turns: Sequence[Turn]) -> Finding | None:
         return None
     return Finding(
         "vanishing gradients",
-        f"{found} of the median over its player's layers, less than {1 / APART:g} of it.",
+        f"{found} times the median over its player's layers; less than {1 / APART:g} is too little.",
         "Try a normalisation, an activation that does not saturate (leaky_relu, silu), or fewer layers.",
     )
 
@@ -35,7 +35,7 @@ def exploding(turns: Sequence[Turn]) -> Finding | None:
         return None
     return Finding(
         "exploding gradients",
-        f"{found} of the median over its player's layers, more than {APART:g} of it.",
+        f"{found} times the median over its player's layers; more than {APART:g} is too much.",
         "Try a normalisation, clipping (--method.optimizer.clip 1, of that player), or smaller initial weights.",
     )
 

@@ -20,6 +20,7 @@ COPIED = 0.5
 # Lucas et al. (2019): a latent is active if its KL exceeds 0.01 nats for more than one in a hundred examples. VAEs
 # leave latents unused that they do not need (a healthy conditional one on the digits uses 3 of 16)
 NATS, OFTEN, ACTIVE = 0.01, 0.01, 0.1
+SILENT = 0.1  # nats of all latents together; healthy VAEs on the digits come to 1.6 and more
 
 Flat = Float[np.ndarray, "_ d"]
 
@@ -92,12 +93,12 @@ def copies(fake: Flat, held_out: Flat, train: Flat) -> Finding | None:
 def posterior_collapse(divergences: Float[np.ndarray, "n latent"]) -> Finding | None:
     """Latents whose posterior is the prior, whatever the example."""
     active, latents = int(((divergences > NATS).mean(0) > OFTEN).sum()), divergences.shape[1]
-    if active >= ACTIVE * latents:
+    nats = float(divergences.sum(1).mean())
+    if active >= ACTIVE * latents and nats >= SILENT:
         return None
     return Finding(
         "posterior collapse",
-        f"{active} of {latents} latents say anything about the example; all together "
-        f"{divergences.sum(1).mean():.2g} nats.",
+        f"{active} of {latents} latents say anything about the example, and all together {nats:.2g} nats.",
         "Try a lower beta, a warm-up (--method.objective.warmup), free bits (--method.objective.free-bits), or a "
         "weaker decoder.",
     )
