@@ -117,6 +117,7 @@ class Observer:
     def _check(self, step: int, values: dict[str, Any]) -> None:
         not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]
         if not_finite:
+            self.tracker.scalars(step, values)  # whatever the rhythm of rows, since it tells where it began
             self.checkpoints.wait()
             good = self.checkpoints.steps
             last = f"last good checkpoint: step {good[-1]}" if good else "no checkpoint yet"

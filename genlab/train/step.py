@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from genlab.config.sections import RAMP
 from genlab.data.feed import Feed
-from genlab.kernels.random import example_keys, fold
+from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
 from genlab.parts.tally import TALLY
@@ -137,13 +138,8 @@ def _play(
         keys = example_keys(jax.random.fold_in(key, i), index)
         batch = feed.draw(arrays, game.seed, state.step, read + i, index, fold(keys, DATA)) if player.real else None
 
-        def objective(params: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
-            merged = graft(state.params, params), {**state.stats, **stats}
-            networks = game.merge(*merged, train=True, keys=fold(keys, NETWORKS))
-            loss, metrics = player.loss(networks, batch, fold(keys, LOSS), state.step * player.plays + i)
-            return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
-
-        grads, (metrics, stats) = jax.grad(objective, has_aux=True)(params)
+        turn = state.step * player.plays + i
+        grads, (metrics, stats) = gradients(game, player, state, params, stats, batch, keys, turn)
         if jax.lax.axis_size(AXIS) > 1:  # XLA would copy every gradient of one device to itself
             grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
         updates, moments = game.optimizers[player.name].update(grads, moments, params)
@@ -162,6 +158,20 @@ def _play(
         optimizers={**state.optimizers, player.name: moments},
     )
     return state, jax.tree.map(lambda values: values.mean(0), metrics)
+
+
+def gradients(
+    game: Game, player: Player, state: TrainState, params: PyTree, stats: PyTree, batch: Any, keys: Keys, turn: Array
+) -> tuple[PyTree, tuple[Metrics, PyTree]]:
+    """Of a player's loss on a batch by the `params` that it moves, traced; its metrics, and its new `stats`."""
+
+    def objective(params: PyTree) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
+        merged = graft(state.params, params), {**state.stats, **stats}
+        networks = game.merge(*merged, train=True, keys=fold(keys, NETWORKS))
+        loss, metrics = player.loss(networks, batch, fold(keys, LOSS), turn)
+        return loss, ({"loss": loss} | metrics, _stats(game, networks, player))
+
+    return jax.grad(objective, has_aux=True)(params)
 
 
 def _stats(game: Game, networks: Networks, player: Player) -> PyTree:

@@ -1,0 +1,1 @@
+"""What may be wrong with a run: each finding a pure function of what it needs."""

@@ -1,0 +1,28 @@
+"""Say what is wrong with a run: `python scripts/doctor.py runs/wgan_gp`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from genlab import cli
+
+
+@dataclass(frozen=True)
+class Command:
+    """Examine a run at its newest checkpoint, and say in plain sentences what is wrong with it and what to try."""
+
+    run_dir: tyro.conf.Positional[Path]
+    """Folder of the run."""
+
+
+def command(argv: list[str]) -> None:
+    """Gather, examine, print."""
+    settings = cli.arguments(Command, argv)
+    from genlab.lab.doctor import examine
+
+    print(examine(settings.run_dir))
+
+
+if __name__ == "__main__":
+    cli.main(command)
