@@ -178,7 +178,7 @@ class Table:
     def arrays(self, step):
         return self.real
 
-    def draw(self, arrays, step, read, index, keys):
+    def draw(self, arrays, seed, step, read, index, keys):
         return Batch(arrays[step, read][index], jnp.zeros(len(index), jnp.int32))
 
     def close(self):
