@@ -62,8 +62,10 @@ def probe(config: Config, dataset: Dataset, game: Game, state: TrainState) -> li
         networks = game.merge(state.params, state.stats, train=False)
         for number, player in enumerate(game.players):
             if player.start <= last and (player.stop is None or last < player.stop):
-                update = jax.jit(partial(_update, config, game, feed, player, number, jnp.int32(read)))
-                found.append(Turn(player.name, tuple(_layers(networks, *jax.device_get(update(state, arrays))))))
+                update = jax.jit(partial(_update, config, game, feed, player, number))
+                # arguments, since XLA takes minutes to fold the rounds of `data.order` of constants
+                moved = update(state, arrays, indices(config.data.batch_size, 1), jnp.int32(read))
+                found.append(Turn(player.name, tuple(_layers(networks, *jax.device_get(moved)))))
             read += player.plays * player.real
         return found
     finally:
@@ -76,9 +78,10 @@ def _update(
     feed: Feed,
     player: Player,
     number: int,
-    read: Int[Array, ""],
     state: TrainState,
     arrays: PyTree,
+    index: Int[Array, "one batch"],
+    read: Int[Array, ""],
 ) -> tuple[PyTree, PyTree, PyTree]:
     """A player's parameters, their gradients and their update, traced."""
     constant = replace(player.optimizer, schedule="constant", warmup=0)
@@ -92,7 +95,7 @@ def _update(
         return gradients(game, player, state, params, stats, batch, keys, state.step * player.plays)[0]
 
     alone = jax.vmap(on_device, in_axes=(feed.axis, 0), axis_name=AXIS)  # the axis that losses may average over
-    grads = jax.tree.map(lambda g: g[0], alone(arrays, indices(config.data.batch_size, 1)))
+    grads = jax.tree.map(lambda g: g[0], alone(arrays, index))
     return params, grads, transformation.update(grads, state.optimizers[player.name], params)[0]
 
 
