@@ -113,8 +113,12 @@ def difference(old: dict[str, Any], new: Config) -> str | None:
         Invalid: `old` is no configuration.
     """
     before = flatten(to_dict(resolved(from_dict(old))))  # what an older run did not write is the default
-    after = flatten(to_dict(resolved(new)))
+    return first_difference(before, flatten(to_dict(resolved(new))), MAY_CHANGE)
+
+
+def first_difference(before: dict[str, Any], after: dict[str, Any], may_change: tuple[str, ...]) -> str | None:
+    """The first of flat settings, but for those that may change, in which two differ: `name = before, not after`."""
     for name in sorted(before.keys() | after.keys()):
-        if not name.startswith(MAY_CHANGE) and before.get(name) != after.get(name):
+        if not name.startswith(may_change) and before.get(name) != after.get(name):
             return f"{name} = {before.get(name)!r}, not {after.get(name)!r}"
     return None

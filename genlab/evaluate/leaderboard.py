@@ -10,6 +10,7 @@ from genlab.data.config import Data
 from genlab.errors import require
 from genlab.evaluate.evaluator import Result, Settings, evaluate
 from genlab.evaluate.inputs import load_runs
+from genlab.evaluate.measure import main_names
 from genlab.evaluate.protocol import describe_stamp, require_same
 from genlab.evaluate.report import record
 
@@ -44,7 +45,7 @@ def markdown(real: Result | None, rows: Sequence[Row]) -> str:
     Numbers are mean ± standard deviation over the seeds of training.
     """
     require(bool(rows), "presets", [], "at least one")
-    names = [name for name in rows[0].results[0].scores if not name.endswith(("_error", "_std"))]
+    names = main_names(rows[0].results[0].scores)
     lines = [["preset", "iterations", *(name.replace("_", " ") for name in names)]]
     if real:
         lines.append([f"{real.stamp.n_generated} real test images", "", *(f"{real.scores[n]:.3g}" for n in names)])

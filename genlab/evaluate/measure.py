@@ -1,6 +1,6 @@
 """Every metric by its name: what it needs and the scores it gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -41,6 +41,11 @@ LOWER = frozenset(
     ("frechet", "fid", "kernel_distance", "kid", "transport", "grey_cross_entropy", "bits_per_dimension", "mse")
     + ("path_length",)
 )
+
+
+def main_names(names: Iterable[str]) -> list[str]:
+    """Each score's name once, without those of its error and its deviation, which are shown behind it."""
+    return [name for name in dict.fromkeys(names) if not name.endswith(("_error", "_std"))]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from genlab.config.plain import from_dict, read, to_dict
 from genlab.errors import Invalid
 from genlab.evaluate.evaluator import Result
-from genlab.evaluate.measure import Scores
+from genlab.evaluate.measure import Scores, main_names
 from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.track.folder import RunFolder
 from genlab.track.rows import rows as whole_rows
@@ -46,7 +46,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _table(rows: Sequence[Result]) -> str:
-    names = [name for name in rows[0].scores if not name.endswith(("_error", "_std"))]
+    names = main_names(rows[0].scores)
     cells = [(*RUN_COLUMNS, *(name.replace("_", " ") for name in names))]
     cells += [(*_run_cells(row), *(cell(row, name) for name in names)) for row in rows]
     return aligned(cells)

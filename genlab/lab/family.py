@@ -23,6 +23,7 @@ SEED = "train.seed"
 TRACED = ("method.", "train.ema")  # what the step knows of a run; all else decides what is fed to it, and when
 
 Values = Mapping[str, Array | np.ndarray]  # of one member, or of all with a leading axis, by the name of the setting
+Flat = dict[str, dict[str, Any]]  # settings by their path, of each member
 STATES = TrainState(None, 0, 0, 0, 0)  # axes of the state of all: they are at the same step
 
 
@@ -41,7 +42,7 @@ class Family:
     @property
     def values(self) -> Values:
         """What they differ in, an array with one number of each."""
-        flat = [flatten(to_dict(config)) for config in self.members.values()]
+        flat = _flat(self.members).values()
         types = {name: np.uint32 if name == SEED else np.float32 for name in self.differing}
         return {name: np.array([each[name] for each in flat], types[name]) for name in self.differing}
 
@@ -99,32 +100,36 @@ def _replaced(part: Any, path: Sequence[str], value: Any) -> Any:
 def alike(members: dict[str, Config]) -> Iterator[dict[str, Config]]:
     """The members, resolved, in groups that differ in numbers of a game alone, or in nothing."""
     members = {name: resolved(config) for name, config in members.items()}
-    return _grouped(members, [name for name in _differing(members) if not _is_number(members, name)])
+    flat = _flat(members)
+    return _grouped(members, [name for name in _differing(flat) if not _is_number(flat, name)], flat)
 
 
 def families(members: dict[str, Config], feed: Feed, shape: tuple[int, ...]) -> Iterator[Family]:
     """The members of a group of `alike` in families, as large as can be: one to a program."""
-    differing = _differing(members)
+    flat = _flat(members)
+    differing = _differing(flat)
     traced = [name for name in differing if Family(members, (name,)).traceable(feed, shape)]
-    for group in _grouped(members, [name for name in differing if name not in traced]):
-        yield Family(group, tuple(_differing(group)))
+    for group in _grouped(members, [name for name in differing if name not in traced], flat):
+        yield Family(group, tuple(_differing(_flat(group))))
 
 
-def _differing(members: dict[str, Config]) -> list[str]:
-    flat = [flatten(to_dict(config)) for config in members.values()]
-    names = {name: None for each in flat for name in each}
-    return [name for name in names if any(each.get(name) != flat[0].get(name) for each in flat)]
+def _flat(members: dict[str, Config]) -> Flat:
+    return {name: flatten(to_dict(config)) for name, config in members.items()}
 
 
-def _is_number(members: dict[str, Config], name: str) -> bool:
-    values = [flatten(to_dict(config)).get(name) for config in members.values()]
-    return name == SEED or (name.startswith(TRACED) and all(type(value) is float for value in values))
+def _differing(flat: Flat) -> list[str]:
+    first, *others = flat.values()
+    names = dict.fromkeys(name for each in flat.values() for name in each)
+    return [name for name in names if any(each.get(name) != first.get(name) for each in others)]
 
 
-def _grouped(members: dict[str, Config], names: list[str]) -> Iterator[dict[str, Config]]:
+def _is_number(flat: Flat, name: str) -> bool:
+    return name == SEED or (name.startswith(TRACED) and all(type(each.get(name)) is float for each in flat.values()))
+
+
+def _grouped(members: dict[str, Config], names: list[str], flat: Flat) -> Iterator[dict[str, Config]]:
     """Those that agree in these settings."""
     groups: dict[str, dict[str, Config]] = {}
     for name, config in members.items():
-        flat = flatten(to_dict(config))
-        groups.setdefault(repr([flat.get(each) for each in names]), {})[name] = config
+        groups.setdefault(repr([flat[name].get(each) for each in names]), {})[name] = config
     yield from groups.values()

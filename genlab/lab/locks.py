@@ -30,7 +30,8 @@ class Locks(abc.ABC):
     def close(self) -> None:
         """Let go of all."""
 
-    def check(self) -> None:  # noqa: B027 (a kernel's locks are not lost)
+    @abc.abstractmethod
+    def check(self) -> None:
         """That what was taken is still held.
 
         Raises:
@@ -71,6 +72,9 @@ class FileLocks(Locks):
     def close(self) -> None:
         for name in list(self._held):
             self.release(name)
+
+    def check(self) -> None:
+        """A kernel's locks are not lost."""
 
 
 class ServerLocks(Locks):

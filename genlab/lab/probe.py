@@ -20,8 +20,8 @@ from genlab.nn.layers import AXIS, Affine
 from genlab.nn.norms import BatchNorm, InstanceNorm, LayerNorm
 from genlab.parts.types import Networks
 from genlab.train import optimizer, paths
-from genlab.train.state import Game, TrainState, select, stream
-from genlab.train.step import DATA, gradients, indices
+from genlab.train.state import Game, TrainState, select
+from genlab.train.step import DATA, gradients, indices, turn_key
 
 UNITS = (Affine, BatchNorm, LayerNorm, InstanceNorm)  # layers whose parameters belong to one unit each, along one axis
 
@@ -89,8 +89,7 @@ def _update(
     params, stats = game.trainable(player, state.params), select(state.stats, player.networks)
 
     def on_device(arrays: PyTree, index: Int[Array, " batch"]) -> PyTree:
-        key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
-        keys = example_keys(jax.random.fold_in(key, 0), index)
+        keys = example_keys(jax.random.fold_in(turn_key(game, state.step, number), 0), index)
         batch = feed.draw(arrays, game.seed, state.step, read, index, fold(keys, DATA)) if player.real else None
         return gradients(game, player, state, params, stats, batch, keys, state.step * player.plays)[0]
 

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from genlab.evaluate.measure import HIGHER, LOWER
+from genlab.evaluate.measure import HIGHER, LOWER, main_names
 from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.evaluate.report import recorded
+from genlab.evaluate.scorer import SCORES
 from genlab.lab.groups import Group, Run, differing, said
 from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
@@ -19,7 +20,7 @@ from genlab.track import history
 from genlab.track.history import Curves
 
 Which = Literal["last", "best"]
-SHARED = ("validation/sliced_wasserstein", "eval/kernel_distance", "eval/transport")  # of all methods, lower is better
+SHARED = ("validation/sliced_wasserstein", *SCORES)  # of all methods, lower is better
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,7 @@ def _places(groups: Sequence[Group]) -> Iterable[tuple[Place, Run]]:
 
 
 def _names(measured: Measured) -> list[str]:
-    names = dict.fromkeys(chain.from_iterable(scores for _, scores in measured.values()))
-    return [name for name in names if not name.endswith(("_error", "_std"))]
+    return main_names(chain.from_iterable(scores for _, scores in measured.values()))
 
 
 def _values(name: str, measured: Measured, groups: Sequence[Group]) -> tuple[dict[int, float], ...]:
@@ -181,7 +181,7 @@ def _better(name: str) -> int:
 
 def _chosen_step(run: Run, curves: Curves, which: Which) -> int:
     """The iteration of a run's last validation, or of that at which what its best checkpoint is kept by is least."""
-    scores = [name for name in SHARED[1:] if name in curves] if run.config.evaluate.every else []
+    scores = [name for name in SCORES if name in curves] if run.config.evaluate.every else []
     values = curves.get((scores or [run.config.method.monitor])[0], [(-1, math.inf)])
     return values[-1][0] if which == "last" else min(values, key=lambda value: value[1])[0]
 

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from genlab.config.plain import flatten
+from genlab.config.plain import first_difference, flatten
 from genlab.errors import Invalid, Stopped
 from genlab.lab.locks import FileLocks, JournalLock, Locks, ServerLocks
 from genlab.lab.plan import Plan
@@ -160,13 +160,10 @@ class Study(contextlib.AbstractContextManager["Study"]):
         self._store.locks.close()
 
     def _check_same(self, before: dict[str, Any]) -> None:
-        old, new = flatten(before), flatten(self.plan.to_dict())
-        for name in sorted(old.keys() | new.keys()):
-            if not name.startswith(MAY_CHANGE) and old.get(name) != new.get(name):
-                difference = f"{name.removeprefix('settings.')} = {old.get(name)!r}, not {new.get(name)!r}"
-                raise Invalid(
-                    f"run_dir: it holds a study with {difference}; give the same to continue it, or another --run-dir"
-                )
+        other = first_difference(flatten(before), flatten(self.plan.to_dict()), MAY_CHANGE)
+        if other:
+            other = other.removeprefix("settings.")
+            raise Invalid(f"run_dir: it holds a study with {other}; give the same to continue it, or another --run-dir")
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from genlab.kernels.random import Keys, fold, normal, uniform
 from genlab.losses.reconstruction import bernoulli, continuous_bernoulli, discretised_logistic, gaussian
 from genlab.losses.reduction import example_sum
 from genlab.parts.pixels import log_odds, squash
-from genlab.parts.types import Metrics, Number
+from genlab.parts.types import Metrics
 
 Kind = Literal["bernoulli", "continuous_bernoulli", "gaussian", "logistic", "logistic_mixture"]
 Data = Float[Array, "b *shape"]
@@ -94,7 +94,7 @@ class _Scaled(Observation):
     its density grows without bound.
     """
 
-    def __init__(self, scale: Number, learned: bool):
+    def __init__(self, scale: float, learned: bool):
         self.log_scale = (nnx.Param if learned else nnx.BatchStat)(jnp.asarray(math.log(scale)))
         self.learned = learned
 

@@ -82,7 +82,7 @@ class Loop:
         for name, observer in self.observers.items():
             found = observer.report()
             if found:
-                self.progress.message(f"{name}: {found}" if len(self.observers) > 1 else found)
+                self.progress.message(f"{name}: {found}" if self.split else found)
 
     def _states(self, state: TrainState) -> list[TrainState]:
         return self.split(state) if self.split else [state]
@@ -205,7 +205,9 @@ def prepare(
         return compiled(state, arrays, index, n)
 
     index = spmd.scatter(indices(config.data.batch_size, len(devices)), devices)
-    return make_loop({str(run_dir): observer}, call, None, feed, index, game, step, stack), state, step
+    # several simulated devices deadlock in XLA's rendezvous when many steps are under way
+    blocking = devices[0].platform == "cpu" and len(devices) > 1
+    return make_loop({str(run_dir): observer}, call, None, feed, index, game, step, stack, blocking), state, step
 
 
 def make_loop(
@@ -217,8 +219,12 @@ def make_loop(
     game: Game,
     step: int,
     stack: contextlib.ExitStack,
+    blocking: bool = False,
 ) -> Loop:
-    """The loop of runs that are made ready, whose progress is shown from `step` on."""
+    """The loop of runs that are made ready, whose progress is shown from `step` on.
+
+    `blocking`: whether to wait for every call; of several runs at once each call's metrics are waited for anyway.
+    """
     config = next(iter(observers.values())).config
     progress = Progress(config.train.steps, step, game.reads * config.data.batch_size, config.method.headline)
     stack.callback(progress.close)
@@ -230,6 +236,5 @@ def make_loop(
         observers=observers,
         split=split,
         progress=progress,
-        # several simulated devices deadlock in XLA's rendezvous when many steps are under way
-        blocking=jax.default_backend() == "cpu" and len(jax.devices()) > 1,
+        blocking=blocking,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from genlab.config.sections import RAMP
 from genlab.data.feed import Feed
@@ -41,7 +41,7 @@ def make_iteration(game: Game, feed: Feed, ema: Number, ramp: float = RAMP, log_
         read = 0
         state = _reset_tally(state, log_every)
         for number, player in enumerate(game.players):
-            key = jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), state.step), number)
+            key = turn_key(game, state.step, number)
             play = partial(
                 _play, game, feed, player, arrays=arrays, index=index, key=key, read=read, log_metrics=log_metrics
             )
@@ -52,6 +52,11 @@ def make_iteration(game: Game, feed: Feed, ema: Number, ramp: float = RAMP, log_
         return _average(game, state, ema, ramp), metrics
 
     return iteration
+
+
+def turn_key(game: Game, step: Int[Array, ""], number: int) -> Key[Array, ""]:
+    """The root key of a player's turn in an iteration; play i of it folds i in."""
+    return jax.random.fold_in(jax.random.fold_in(stream(game.seed, "play"), step), number)
 
 
 def make_step(iteration: Iteration) -> Step:
