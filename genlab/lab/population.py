@@ -62,6 +62,9 @@ def train_population(members: dict[str, Config], run_dir: Path, make_scorer: Mak
 def _programs(members: dict[str, Config]) -> Iterator[Family]:
     """The families to train, one after the other."""
     for group in alike(members):
+        if len(group) == 1:
+            yield Family(group, ())
+            continue
         config = next(iter(group.values()))
         dataset = load_data(config)
         with contextlib.closing(make_feed(config.data, dataset, 0, 1, 1)) as feed:
@@ -74,6 +77,7 @@ def _train_family(family: Family, run_dir: Path, make_scorer: MakeScorer | None,
     with contextlib.ExitStack() as stack:
         if len(family.members) == 1:
             [(name, config)] = family.members.items()
+            config = replace(config, parallel=spmd.alone(config.parallel))
             try:
                 return train(config, run_dir / name, make_scorer)
             except Stopped as error:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -52,6 +53,11 @@ def simulate_for_members(config: Parallel) -> None:
     """
     if not config.devices:
         _simulate(os.cpu_count() or 1)
+
+
+def alone(config: Parallel) -> Parallel:
+    """The devices of a run that shares its program with none: nobody asked for the cores that a CPU shows to others."""
+    return replace(config, devices=1) if not config.devices and jax.default_backend() == "cpu" else config
 
 
 def member_mesh(devices: Sequence[jax.Device], members: int, batch_size: int) -> Mesh:

@@ -182,3 +182,10 @@ def test_devices_agree(tiny, tmp_path):
 def test_a_folder_of_one_run_is_none_of_several(tiny, trained):
     with pytest.raises(Invalid, match="run-dir: .* is one run's; several need a folder of their own"):
         train_population(seeds(tiny("ae"), 0, 1), trained("ae"))
+
+
+def test_one_alone_is_not_spread_over_the_cores_that_others_are_for(tiny, tmp_path):
+    """These show as eight devices, into which a batch of 15 does not divide; nobody asked for them."""
+    members = {str(size): tiny("ae", data={"batch_size": size}, parallel={"devices": 0}) for size in (15, 16)}
+    train_population(members, tmp_path)
+    assert [load(tmp_path / size).config.data.batch_size for size in members] == [15, 16]
