@@ -231,11 +231,15 @@ def _log_partition(method: Unnormalised, networks: Networks, constants: dict, ro
     return method.log_partition(networks, fold(_keys(constants, rows), 1))
 
 
-def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Model:
+def load(run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None) -> Model:
     """The model trained in `run_dir`, at its newest checkpoint or at `step`, with averaged or with last weights.
 
+    Of several averages it has that of a `decay`, or else the first.
+
     Raises:
-        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
+        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make, or
+            there is no average of this decay.
     """
-    run = restore(run_dir, step)
+    require(ema or decay is None, "decay", decay, "possible without averaged weights (ema)")
+    run = restore(run_dir, step, decay)
     return Model(run.config, run.game.shape, run.game, run.state, ema, run.classes)

@@ -1,17 +1,17 @@
 """The state of a run from nothing but its folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
 
 from genlab.config.plain import from_dict, read
 from genlab.config.sections import Config
-from genlab.errors import Invalid
+from genlab.errors import Invalid, require
 from genlab.track.folder import RunFolder
 from genlab.train import spmd
 from genlab.train.checkpoint import Checkpoints, abstract
-from genlab.train.state import Game, TrainState
+from genlab.train.state import Game, TrainState, averages
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +24,21 @@ class Restored:
     state: TrainState
 
 
-def restore(run_dir: str | Path, step: int | None = None) -> Restored:
-    """The run of `run_dir` at its newest checkpoint, or at `step`.
+def restore(run_dir: str | Path, step: int | None = None, decay: float | None = None) -> Restored:
+    """The run of `run_dir` at its newest checkpoint, or at `step`, with one average of its weights: that of `decay`, or
+    the first.
 
     Raises:
-        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
+        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make, or no
+            average of this decay.
     """
     folder = RunFolder.open(run_dir)
     written = read(folder.config)
     config = from_dict(written["config"])
+    decays = () if config.train.ema_halflife else config.train.decays
+    known = ", ".join(map(str, decays)) or "none: its average has a half-life"
+    require(decay is None or decay in decays, "decay", decay, f"among train.ema of {run_dir}: {known}")
+    which = 0 if decay is None else decays.index(decay)
     game = Game.of(config, tuple(written["shape"]))
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
     with Checkpoints(folder.checkpoints, config) as checkpoints:
@@ -41,4 +47,4 @@ def restore(run_dir: str | Path, step: int | None = None) -> Restored:
             wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
             raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
         state = checkpoints.load(steps[-1] if step is None else step, like)
-    return Restored(config, tuple(written["classes"]), game, state)
+    return Restored(config, tuple(written["classes"]), game, replace(state, ema=averages(state)[which]))
