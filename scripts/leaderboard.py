@@ -15,7 +15,7 @@ class Command(Settings):
 
     presets: tuple[str, ...] = ("ae", "vae", "gan", "wgan_gp")
     """Files of configs/."""
-    repeats: int = 3
+    repeats: int = 5
     """Seeds of training: 0, 1, ..."""
     runs: Path = Path("runs/leaderboard")
     """Where the runs are, or will be."""

@@ -15,7 +15,7 @@ class Command:
         *("wgan", "wgan_gp", "sn_wgan"),
     )
     """Files of configs/, with networks, latents and penalties made for points (genlab/evaluate/toys.py)."""
-    repeats: int = 1
+    repeats: int = 5
     """Seeds of training: 0, 1, ..."""
     steps: int = 6000
     """Iterations of training."""

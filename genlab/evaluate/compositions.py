@@ -7,7 +7,7 @@ from typing import cast
 
 from genlab.config.sections import Config
 from genlab.data.config import Data
-from genlab.evaluate.leaderboard import Row, spread
+from genlab.evaluate.leaderboard import Row, with_interval
 from genlab.evaluate.protocol import describe_stamp
 from genlab.methods.vae import VAE
 from genlab.parts import likelihood, posterior, prior
@@ -54,6 +54,6 @@ def markdown(tables: dict[likelihood.Kind, list[Row]], priors: Sequence[str], po
 
 def _cell(row: Row) -> str:
     scores = [result.scores for result in row.results]
-    nats = spread([s["log_likelihood"] for s in scores])
+    nats = with_interval([s["log_likelihood"] for s in scores])
     bits = [s["bits_per_dimension"] for s in scores if "bits_per_dimension" in s]
-    return f"{nats} ({spread(bits)})" if bits else nats
+    return f"{nats} ({with_interval(bits)})" if bits else nats

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import stdtrit
 
 from genlab.data.config import Data
 from genlab.errors import require
@@ -42,7 +43,7 @@ def evaluate_presets(
 def markdown(real: Result | None, rows: Sequence[Row]) -> str:
     """The table, `real` held-out examples first, with the stamp that all its numbers share.
 
-    Numbers are mean ± standard deviation over the seeds of training.
+    Numbers are means over the seeds of training, as of `with_interval`.
     """
     require(bool(rows), "presets", [], "at least one")
     names = main_names(rows[0].results[0].scores)
@@ -52,14 +53,28 @@ def markdown(real: Result | None, rows: Sequence[Row]) -> str:
     for row in rows:
         steps = sorted({result.step for result in row.results if result.step is not None})
         step_range = " to ".join(f"{step:,}" for step in sorted({steps[0], steps[-1]}))
-        lines.append([f"`{row.preset}`", step_range, *(spread([r.scores[n] for r in row.results]) for n in names)])
+        lines.append(
+            [f"`{row.preset}`", step_range, *(with_interval([r.scores[n] for r in row.results]) for n in names)]
+        )
     lines.insert(1, ["---"] * len(lines[0]))
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     shared = rows[0].results[0].stamp
-    return f"{describe_stamp(shared)}; mean ± standard deviation of {len(rows[0].results)} training seeds:\n\n{table}"
+    return f"{describe_stamp(shared)}; {interval_caption(len(rows[0].results))}:\n\n{table}"
 
 
-def spread(values: Sequence[float]) -> str:
-    """Their mean, with the standard deviation if there are several."""
-    mean = f"{np.mean(values):.3g}"
-    return mean if len(values) < 2 else f"{mean} ± {round(float(np.std(values, ddof=1)), 12):.1g}"
+def with_interval(values: Sequence[float]) -> str:
+    """The mean of scores of several seeds, and how far its 95 % confidence interval reaches to either side.
+
+    t_(0.975, n - 1) s / sqrt(n), Student's interval, which holds the mean 19 times in 20 where scores are normal, also
+    of few seeds. Of a single score it is the score alone.
+    """
+    n, mean = len(values), f"{np.mean(values):.3g}"
+    if n < 2:
+        return mean
+    reach = stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(n)
+    return f"{mean} ± {float(f'{round(float(reach), 12):.1g}'):g}"
+
+
+def interval_caption(seeds: int) -> str:
+    """What a table says of its numbers, of so many seeds of training."""
+    return "one training seed" if seeds == 1 else f"mean ± 95 % confidence interval of {seeds} training seeds"

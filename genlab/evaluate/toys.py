@@ -9,7 +9,7 @@ from genlab.data.config import Data
 from genlab.data.toys import DEVIATION
 from genlab.errors import require
 from genlab.evaluate.evaluator import Result
-from genlab.evaluate.leaderboard import Row, spread
+from genlab.evaluate.leaderboard import Row, interval_caption, with_interval
 from genlab.evaluate.modes import GOOD
 from genlab.kernels.penalty import Penalty
 from genlab.nn.net import Net
@@ -47,7 +47,7 @@ def toy_config(config: Config, width: int = 128) -> Config:
 
 
 def markdown(found: Mapping[str, Evaluated], steps: int) -> str:
-    """A row for each preset, two columns for each toy set; means (and standard deviations) over the seeds."""
+    """A row for each preset, two columns for each toy set; means over the seeds, with their intervals."""
     reals = [real for real, _ in found.values() if real]
     rows = [rows for _, rows in found.values()]
     lines = [["preset", *(f"{kind}: {name}" for kind in found for name in ("modes", "good"))]]
@@ -57,12 +57,11 @@ def markdown(found: Mapping[str, Evaluated], steps: int) -> str:
         lines.append([f"`{same[0].preset}`", *(cell for row in same for cell in _cells(row.results))])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     seeds, drawn = len(rows[0][0].results), reals[0].stamp.n_generated
-    trained = "one seed" if seeds == 1 else f"{seeds} seeds"
-    caption = f"{steps:,} iterations, {trained} of training, {drawn:,} samples; good: within {GOOD:g} standard"
+    caption = f"{steps:,} iterations, {interval_caption(seeds)}, {drawn:,} samples; good: within {GOOD:g} standard"
     return f"{caption} deviations of a mode:\n\n{body}"
 
 
 def _cells(results: tuple[Result, ...]) -> tuple[str, str]:
     """Modes covered, of how many, and the share of good samples."""
-    modes, good = (spread([result.scores[name] for result in results]) for name in ("modes", "good_share"))
+    modes, good = (with_interval([result.scores[name] for result in results]) for name in ("modes", "good_share"))
     return modes, good

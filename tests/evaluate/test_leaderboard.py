@@ -5,15 +5,26 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from genlab import cli
 from genlab.errors import Invalid
 from genlab.evaluate.evaluator import Result
-from genlab.evaluate.leaderboard import Row, markdown
+from genlab.evaluate.leaderboard import Row, markdown, with_interval
 from genlab.evaluate.protocol import Stamp, require_same
 
 STAMP = Stamp("digits", "train", "b90e9f2f341f", 1437, 180, "classifier")
+
+
+def test_intervals_are_those_of_students_t():
+    """As scipy's, to the one figure that is shown; of one score there is none."""
+    values = np.random.default_rng(0).normal(10, 3, 5)
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert with_interval(values.tolist()) == f"{values.mean():.3g} ± {(high - low) / 2:.0f}"
+    assert with_interval([0.25]) == "0.25"
+    assert with_interval([0.0, 10.0]) == "5 ± 60"
 
 
 def test_means_and_spreads_by_hand():
@@ -28,12 +39,14 @@ def test_means_and_spreads_by_hand():
     ]
     real = Result("real", STAMP, {"frechet": 0.25, "kid": -0.5})
     said = markdown(real, rows).splitlines()
-    assert said[0].startswith("digits, against 1437") and said[0].endswith("standard deviation of 2 training seeds:")
+    assert said[0].startswith("digits, against 1437") and said[0].endswith(
+        "95 % confidence interval of 2 training seeds:"
+    )
     assert said[2:] == [
         "| preset | iterations | frechet | kid |",
         "| --- | --- | --- | --- |",
         "| 180 real test images |  | 0.25 | -0.5 |",
-        "| `a` | 500 to 600 | 1.5 ± 0.7 | 1 ± 0 |",
+        "| `a` | 500 to 600 | 1.5 ± 6 | 1 ± 0 |",
         "| `b` | 1,000 | 4 ± 0 | 1 ± 0 |",
     ]
 

@@ -47,13 +47,14 @@ def test_the_table_by_hand():
     }
     said = markdown(found, 6000).splitlines()
     assert said[0] == (
-        "6,000 iterations, 2 seeds of training, 2,000 samples; good: within 4 standard deviations of a mode:"
+        "6,000 iterations, mean ± 95 % confidence interval of 2 training seeds, 2,000 samples; good: within 4 standard "
+        "deviations of a mode:"
     )
     assert said[2:] == [
         "| preset | 8gaussians: modes | 8gaussians: good | 25gaussians: modes | 25gaussians: good |",
         "| --- | --- | --- | --- | --- |",
         "| real points | 8 | 1 | 25 | 1 |",
-        "| `gan` | 7.5 ± 0.7 | 0.6 ± 0.1 | 9 ± 0 | 0.25 ± 0 |",
+        "| `gan` | 7.5 ± 6 | 0.6 ± 1 | 9 ± 0 | 0.25 ± 0 |",
     ]
 
 
