@@ -119,11 +119,11 @@ def _transpose(position: int, cotangent: jax.Array, a, b, *, wanted: Operand, ge
 
 
 def _batch(operands, axes, *, wanted: Operand, geometry: Geometry) -> tuple[jax.Array, int]:
-    """One mapped operand: its new axis joins the one it shares with the result. Two: matrix products."""
+    """One mapped operand: its new axis joins the one it shares with the result. Two: see `_each`."""
     names = _others(wanted)
     bind = partial(_primitive.bind, wanted=wanted, geometry=geometry)
     if None not in axes:
-        return jax.vmap(partial(forms.matmul, wanted, geometry), in_axes=axes)(*operands), 0
+        return _each(wanted, geometry, *map(partial(jnp.moveaxis, destination=0), operands, axes)), 0
     position = 0 if axes[1] is None else 1
     mapped, axis = operands[position], axes[position]
     entry, result = _SHARED[names[position], wanted]
@@ -132,6 +132,21 @@ def _batch(operands, axes, *, wanted: Operand, geometry: Geometry) -> tuple[jax.
     folded = folded.reshape(*folded.shape[:entry], -1, *folded.shape[entry + 2 :])
     out = bind(*(folded if i == position else operand for i, operand in enumerate(operands)))
     return out.reshape(*out.shape[:result], count, -1, *out.shape[result + 1 :]), result
+
+
+def _each(wanted: Operand, geometry: Geometry, a: jax.Array, b: jax.Array) -> jax.Array:
+    """As many of the operation, of operands with a leading axis.
+
+    On a CPU one after the other, each at full speed: one product with the patches of all takes 1.3 to 13 times as long,
+    but for images of a few numbers. Elsewhere as XLA maps its own, to a grouped convolution.
+    """
+    bind = partial(_primitive.bind, wanted=wanted, geometry=geometry)
+    return jax.lax.platform_dependent(
+        a,
+        b,
+        cpu=lambda a, b: jax.lax.map(lambda pair: bind(*pair), (a, b)),
+        default=jax.vmap(partial(forms.native, wanted, geometry)),
+    )
 
 
 # the axis that two operands have in common, in the first and in the second

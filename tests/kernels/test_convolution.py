@@ -11,7 +11,7 @@ from jax.test_util import check_grads
 
 from genlab.errors import Invalid
 from genlab.kernels import forms
-from genlab.kernels.convolution import conv, conv_mean_pool, conv_transpose, upsample_conv
+from genlab.kernels.convolution import _geometry, conv, conv_mean_pool, conv_transpose, upsample_conv
 
 
 def xla(x, w, stride=1, padding="SAME"):
@@ -127,6 +127,25 @@ def test_vmap_is_a_loop(axes):
         alone = jax.jit(step)
         for i, one in enumerate(zip(*stacks, strict=True)):
             close(jax.tree.map(lambda leaf, i=i: leaf[i], out), alone(*one))
+
+
+def test_convolutions_of_many_networks():
+    """Gradients of a vmap of both operands, too; each is a convolution of its own, on a CPU without a product with the
+    patches of all images, and on others as XLA's own is mapped."""
+    with jax.enable_x64(True):
+        x, w = (jnp.stack([a, 2 * a, jnp.cos(a)]) for a in operands(2, (5, 5), (3, 3), 2, 3))
+        many = jax.vmap(partial(conv, stride=2))
+        gradients = jax.jit(jax.grad(lambda x, w: jnp.sum(jnp.sin(many(x, w))), argnums=(0, 1)))
+        for i in range(3):
+            alone = jax.grad(lambda x, w: jnp.sum(jnp.sin(conv(x, w, 2))), argnums=(0, 1))(x[i], w[i])
+            close(jax.tree.map(lambda leaf, i=i: leaf[i], gradients(x, w)), alone)
+        assert " dot(" not in jax.jit(many).lower(x, w).as_text("hlo")
+        tensors = {"x": x, "w": w, "y": many(x, w)}
+        for wanted in tensors:
+            given = [tensor for name, tensor in tensors.items() if name != wanted]
+            form = partial(forms.native, wanted, _geometry((5, 5), (3, 3), 2, "SAME"))
+            expected = jnp.stack([form(*(tensor[i] for tensor in given)) for i in range(3)])
+            close(jax.vmap(form)(*given), expected)
 
 
 @pytest.mark.parametrize("mapper", ["pmap", "shard_map", "shard_map that tracks what varies"])
