@@ -14,12 +14,17 @@ from genlab.parts.optimizer import LAYERWISE, WARMUP, Optimizer
 from genlab.parts.types import Number
 
 
+def warmup_of(config: Optimizer, iterations: int) -> int:
+    """The iterations over which the learning rate rises, in a training of so many `iterations`."""
+    if config.warmup is not None:
+        return config.warmup
+    return round((config.horizon or iterations) * WARMUP) if config.name in LAYERWISE else 0
+
+
 def schedule(config: Optimizer, iterations: int) -> optax.Schedule:
     """The learning rate as a function of the iteration, counted from 0, of a training of so many `iterations`."""
-    peak, end = config.learning_rate, config.horizon or iterations
-    usual = round(end * WARMUP) if config.name in LAYERWISE else 0
-    warmup = usual if config.warmup is None else config.warmup
-    falling = max(end - warmup, 1)
+    peak, warmup = config.learning_rate, warmup_of(config, iterations)
+    falling = max((config.horizon or iterations) - warmup, 1)
     restarted = optax.cosine_decay_schedule(peak, config.period)
     course = {
         "constant": optax.constant_schedule(peak),
