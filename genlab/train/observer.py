@@ -13,6 +13,7 @@ from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Tracker
 from genlab.train.checkpoint import Checkpoints
+from genlab.train.snapshots import Snapshots
 from genlab.train.state import TrainState
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
@@ -34,7 +35,8 @@ class Timetable:
         c = self.config
         scoring = (c.evaluate.every,) if c.evaluate.every else ()
         intervals = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
-        return min(c.train.steps, *((step // every + 1) * every for every in intervals))
+        regular = ((step // every + 1) * every for every in intervals)
+        return min(c.train.steps, *regular, *Snapshots.of(c).after(step))
 
     def is_event(self, step: int) -> bool:
         """Whether anything is to be done after iteration `step`."""
@@ -45,8 +47,13 @@ class Timetable:
         return every > 0 and (step % every == 0 or step == self.config.train.steps)
 
     def saving(self, step: int) -> bool:
-        """Whether a checkpoint is due, as after every scoring."""
-        return self.due(step, self.config.checkpoint.every) or self.due(step, self.config.evaluate.every)
+        """Whether a checkpoint is due, as after every scoring and at the end of every cycle."""
+        c = self.config
+        return self.due(step, c.checkpoint.every) or self.due(step, c.evaluate.every) or step in Snapshots.of(c)
+
+    def validating(self, step: int) -> bool:
+        """Whether a validation is due, as before every checkpoint."""
+        return self.saving(step) or self.due(step, self.config.train.validate_every)
 
 
 @dataclass(frozen=True)
@@ -80,19 +87,19 @@ class Observer:
         Raises:
             Diverged: a metric of validation, or a score, is not finite.
         """
-        c, times = self.config, Timetable(self.config)
+        times = Timetable(self.config)
         self.folder.check()
         saving, monitor = times.saving(step), None
-        if self.validate and (saving or times.due(step, c.train.validate_every)):
+        if self.validate and times.validating(step):
             metrics = to_host(self.validate(state))
             self._check(step, metrics)
-            monitor = metrics[c.method.monitor]
+            monitor = metrics[self.config.method.monitor]
             self.tracker.scalars(step, metrics)
         if self.scorer and saving:
             monitor, scores = self.scorer(state)
             self._check(step, scores)
             self.tracker.scalars(step, scores)
-        if times.due(step, c.track.samples_every):
+        if times.due(step, self.config.track.samples_every):
             for name, pixels in self.pictures(state).items():
                 self.tracker.image(step, name, pixels)
         if saving:

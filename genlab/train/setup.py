@@ -22,7 +22,7 @@ from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
 from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
-from genlab.train.observer import Observer, Scorer
+from genlab.train.observer import Observer, Scorer, Timetable
 from genlab.train.state import Game, TrainState
 
 
@@ -81,14 +81,13 @@ class OpenRun:
 
     def _belongs(self, row: Mapping[str, Any]) -> bool:
         """Whether a run that never stopped would have written this row too."""
-        config, last = self.config, self.before["train"]["steps"]
+        times, step, last = Timetable(self.config), row["step"], self.before["train"]["steps"]
+        if not step == last < self.config.train.steps:  # only what is written at the end alone does not
+            return True
         kinds = {name.partition("/")[0] for name in row}
-        saving = (config.checkpoint.every, *([config.evaluate.every] if config.evaluate.every else []))
-        intervals: tuple[int, ...] = (config.track.every,)
-        if kinds & {"validation", "eval"}:
-            intervals = (config.train.validate_every, *saving) if "validation" in kinds else saving
-        only_at_the_end = row["step"] == last < config.train.steps
-        return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
+        if "validation" in kinds:
+            return times.validating(step)
+        return times.saving(step) if "eval" in kinds else times.due(step, self.config.track.every)
 
 
 def open_run(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> OpenRun:
