@@ -13,6 +13,7 @@ from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Tracker
 from genlab.train.checkpoint import Checkpoints
+from genlab.train.patience import Patience
 from genlab.train.snapshots import Snapshots
 from genlab.train.state import TrainState
 
@@ -47,9 +48,10 @@ class Timetable:
         return every > 0 and (step % every == 0 or step == self.config.train.steps)
 
     def saving(self, step: int) -> bool:
-        """Whether a checkpoint is due, as after every scoring and at the end of every cycle."""
+        """Whether a checkpoint is due, as at the end of every cycle, and after all that may end training early."""
         c = self.config
-        return self.due(step, c.checkpoint.every) or self.due(step, c.evaluate.every) or step in Snapshots.of(c)
+        deciding = c.evaluate.every or (c.train.patience and c.train.validate_every)
+        return self.due(step, c.checkpoint.every) or self.due(step, deciding) or step in Snapshots.of(c)
 
     def validating(self, step: int) -> bool:
         """Whether a validation is due, as before every checkpoint."""
@@ -67,6 +69,7 @@ class Observer:
     validate: Callable[[TrainState], Metrics] | None
     scorer: Scorer | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
+    patience: Patience
 
     def record(self, values: dict[str, Any], step: int, speed: dict[str, float]) -> None:
         """Check the metrics of iteration `step`, and record them if a row is due.
@@ -80,7 +83,7 @@ class Observer:
             self.tracker.scalars(step, values | speed)
 
     def look(self, state: TrainState, step: int) -> None:
-        """Validate, score, draw and save, as far as each is due.
+        """Validate, score, draw and save, as far as each is due; whether that ends the run is up to its patience.
 
         DO NOT change the order: a row is checked before its state is saved, and saved before it can be lost.
 
@@ -104,6 +107,10 @@ class Observer:
                 self.tracker.image(step, name, pixels)
         if saving:
             self.checkpoints.save(step, state, monitor)
+            if monitor is not None:
+                self.patience.values[step] = monitor
+        if self.patience.ended:
+            self.finish(state, step)
 
     def finish(self, state: TrainState, step: int) -> None:
         """Make sure that the state is on disk."""
@@ -112,14 +119,15 @@ class Observer:
             self.checkpoints.save(step, state)
         self.checkpoints.wait()
 
-    def report(self) -> str | None:
-        """Which checkpoint scored best, and how the last one did; None without scores."""
+    def report(self) -> list[str]:
+        """Why it ended early, if it did; with scores, which checkpoint scored best, and how the last one did."""
         monitors = self.checkpoints.monitors
+        early = [self.patience.describe(monitors)] if self.patience.ended else []
         if not (self.scorer and monitors):
-            return None
+            return early
         (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
         final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
-        return f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}"
+        return [*early, f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}"]
 
     def _check(self, step: int, values: dict[str, Any]) -> None:
         not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]
