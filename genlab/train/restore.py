@@ -1,5 +1,6 @@
-"""The state of a run from nothing but its folder."""
+"""States of a run from nothing but its folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,16 @@ from genlab.train.state import Game, TrainState
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """What a run folder says of itself, and one of its states."""
+    """What a run folder says of itself, and some of its states."""
 
     config: Config
     classes: tuple[str, ...]  # names of the data's classes
     game: Game
-    state: TrainState
+    states: tuple[TrainState, ...]
 
 
-def restore(run_dir: str | Path, step: int | None = None) -> Restored:
-    """The run of `run_dir` at its newest checkpoint, or at `step`.
+def restore(run_dir: str | Path, steps: Sequence[int | None] = (None,)) -> Restored:
+    """The run of `run_dir` at these checkpoints; None is the newest.
 
     Raises:
         Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make.
@@ -36,9 +37,10 @@ def restore(run_dir: str | Path, step: int | None = None) -> Restored:
     game = Game.of(config, tuple(written["shape"]))
     like = abstract(jax.eval_shape(game.init), spmd.replicated(jax.devices()[:1]))
     with Checkpoints(folder.checkpoints, config) as checkpoints:
-        steps = checkpoints.steps
-        if not steps or (step is not None and step not in steps):
-            wanted, found = "newest" if step is None else step, ", ".join(map(str, steps)) or "none"
+        known = checkpoints.steps
+        missing = [step for step in steps if not known or (step is not None and step not in known)]
+        if missing:
+            wanted, found = "newest" if missing[0] is None else missing[0], ", ".join(map(str, known)) or "none"
             raise Invalid(f"step: {wanted} is not among the checkpoints of {run_dir}: {found}")
-        state = checkpoints.load(steps[-1] if step is None else step, like)
-    return Restored(config, tuple(written["classes"]), game, state)
+        states = tuple(checkpoints.load(known[-1] if step is None else step, like) for step in steps)
+    return Restored(config, tuple(written["classes"]), game, states)
