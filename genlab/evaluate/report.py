@@ -12,7 +12,7 @@ from genlab.evaluate.evaluator import Result
 from genlab.evaluate.measure import Scores, main_names
 from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.track.folder import RunFolder
-from genlab.track.rows import rows as whole_rows
+from genlab.track.rows import objects
 from genlab.track.sinks import Pngs, Wandb
 
 RUN_COLUMNS = ("name", "which", "step", "n")
@@ -95,7 +95,7 @@ def recorded(run: Path) -> list[Result]:
     fields |= {"stamp": (Stamp, ...), "scores": (Scores, ...), "spread": (Scores, {})}
     reader = create_model("Line", __config__=ConfigDict(strict=True, extra="forbid"), **fields)
     path, found = run / "evaluation.jsonl", []
-    for line, _ in whole_rows(path):
+    for line, _ in objects(path):
         try:
             result = reader.model_validate_json(line)
         except ValidationError as error:
