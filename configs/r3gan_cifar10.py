@@ -4,8 +4,8 @@ As there: relativistic pairing, R1 and R2 of the original images through their a
 ReLU 0.2, 64 latents, Adam with b1 = 0, batch 512, averaged weights with a half-life of 5 million images. Unlike there:
 - the residual networks are those of the WGAN-GP paper, 256 wide, and unconditional; theirs are made of grouped
   convolutions in inverted bottlenecks, with bilinear resampling and the initial weights of Fixup, and know the classes;
-- gamma, learning rate and b2 stay at 0.05, 2e-4 and 0.9, where theirs start; theirs move to 0.005, 5e-5 and 0.99 over
-  20 million images, which are 39,000 of the 50,000 iterations here;
+- the learning rate stays at 2e-4, where theirs starts; theirs falls to 5e-5 over 20 million images, which are 39,000 of
+  the 50,000 iterations here and over which gamma and b2 move as theirs, from 0.05 to 0.005 and from 0.9 to 0.99;
 - the half-life of the averages rises along a cosine from 0 to 5 million over these 20 million images there, here as a
   quarter of the images seen;
 - the augmentation is that of Zhao et al. (2020) at full strength, and real images are mirrored at random; theirs is the
@@ -22,14 +22,17 @@ from genlab.data.config import Data
 from genlab.kernels.penalty import Penalty
 from genlab.methods.gan import GAN
 from genlab.nn.net import Net
+from genlab.parts.course import Course
 from genlab.parts.optimizer import Optimizer
 
-adam = Optimizer(learning_rate=2e-4, b1=0.0, b2=0.9)
+BURN_IN = 39_000  # iterations
+adam = Optimizer(learning_rate=2e-4, b1=0.0, b2=0.9, b2_course=Course(to=0.99, over=BURN_IN, shape="cosine"))
 net = Net("resnet", width=256, activation="leaky_relu")
 config = Config(
     method=GAN(
         loss="relativistic_pairing",
         penalty=Penalty(weight=0.025, where="both", target=0.0),  # R1 and R2 with gamma 0.05
+        penalty_course=Course(to=0.0025, over=BURN_IN, shape="cosine"),
         generator=net,
         discriminator=net,
         generator_optimizer=adam,

@@ -216,6 +216,7 @@ def _name_field(message: str) -> str:
     message = message.removeprefix("Error parsing ")
     message = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not an integer", message)
     message = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", message)
+    message = re.sub(r"no type matching FLOAT.* instantiated from \[(.*?)\]\..*", r"\1 is not a number", message)
     message = re.sub(r"Exceeds the limit .*value has (\d+) digits.*", r"it has \1 digits, which are too many", message)
     section, found, rest = message.removeprefix("settings.").partition(": ")
     if not message.startswith("settings.") or not found:

@@ -337,27 +337,35 @@ def _log_partition(method: Unnormalised, networks: Networks, constants: dict, ro
 
 
 @overload
-def load(run_dir: str | Path, step: int | None = None, ema: bool = True) -> Model: ...
+def load(run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None) -> Model: ...
 
 
 @overload
 def load(
-    run_dir: str | Path, step: int | None = None, ema: bool = True, *, steps: Sequence[int]
+    run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None, *, steps: Sequence[int]
 ) -> Model | Mixture: ...
 
 
 def load(
-    run_dir: str | Path, step: int | None = None, ema: bool = True, *, steps: Sequence[int] = ()
+    run_dir: str | Path,
+    step: int | None = None,
+    ema: bool = True,
+    decay: float | None = None,
+    *,
+    steps: Sequence[int] = (),
 ) -> Model | Mixture:
     """The model trained in `run_dir`, at its newest checkpoint or at `step`, with averaged or with last weights; of
     several `steps` the mixture of these checkpoints.
 
+    Of several averages it has that of a `decay`, or else the first.
+
     Raises:
-        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make; or a
-            step is given twice, or beside others.
+        Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make, or
+            there is no average of this decay; or a step is given twice, or beside others.
     """
+    require(ema or decay is None, "decay", decay, "possible without averaged weights (ema)")
     require(step is None or not steps, "step", step, "possible beside steps")
     require(len(set(steps)) == len(steps), "steps", tuple(steps), "steps of which each is given once")
-    run = restore(run_dir, steps or [step])
+    run = restore(run_dir, steps or [step], decay)
     members = tuple(Model(run.config, run.game.shape, run.game, state, ema, run.classes) for state in run.states)
     return members[0] if len(members) == 1 else Mixture(members)

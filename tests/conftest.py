@@ -188,7 +188,7 @@ class Table:
 def play(method, real, horizon, iterations):
     """The state after so many iterations of the compiled step, of a training that is to last `horizon` of them."""
     game, feed, devices = Game(method, real.shape[3:], 0, horizon), Table(jnp.asarray(real)), jax.devices()[:1]
-    step = spmd.spread(make_step(make_iteration(game, feed, 0.0)), devices, "pmap", feed.axis)
+    step = spmd.spread(make_step(make_iteration(game, feed, [0.0])), devices, "pmap", feed.axis)
     state = spmd.replicate(compiled(game.init)(), devices)
     index = spmd.scatter(indices(real.shape[2], 1), devices)
     return jax.device_get(step(state, feed.arrays(0), index, np.int32(iterations))[0])

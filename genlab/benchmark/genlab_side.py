@@ -57,7 +57,7 @@ class Genlab(Side):
     def _outside_loop(self, game: Game) -> Callable[[int], None]:
         """One iteration in a program of its own, outside of any loop."""
         feed = self._feed(game)
-        iteration = make_iteration(game, feed, 0.999)
+        iteration = make_iteration(game, feed, [0.999])
 
         def update(state: TrainState, arrays: PyTree, index: PyTree) -> TrainState:
             return iteration(state, arrays, index, False)[0]  # without metrics: what they cost is no useful work
@@ -71,7 +71,7 @@ class Genlab(Side):
     def _in_loop(self, game: Game) -> Callable[[int], None]:
         """Any number of iterations in one call, as training makes them."""
         feed = self._feed(game)
-        return self._compiled(game, feed, make_step(make_iteration(game, feed, 0.999)), looped=True)
+        return self._compiled(game, feed, make_step(make_iteration(game, feed, [0.999])), looped=True)
 
     def _compiled(self, game: Game, feed: Resident, step: Callable[..., Any], looped: bool) -> Callable[[int], None]:
         state = spmd.replicate(jax.jit(game.init)(), self.devices)

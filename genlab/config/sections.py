@@ -25,8 +25,9 @@ class Train:
     """Iterations in all; one iteration is every player's turn, and so one generator update."""
     seed: Seed = 0
     """Everything random follows from it."""
-    ema: float = 0.999
-    """Decay of the averaged weights that are sampled from, per iteration; 0 samples from the last weights."""
+    ema: float | tuple[float, ...] = 0.999
+    """Decay of the averaged weights that are sampled from, per iteration; 0 samples from the last weights. Of several
+    decays all averages are kept, and sampling may choose; validation and pictures are of the first."""
     ema_halflife: float = 0.0
     """The same as the number of images, data.batch_size to an iteration, after which weights count half in the average,
     at most a quarter of the images seen; above 0 it takes the place of train.ema."""
@@ -38,19 +39,29 @@ class Train:
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
-        require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
+        for decay in self.decays:
+            require(0 <= decay < 1, "ema", decay, "in [0, 1)")
+        once = len(set(self.decays)) == len(self.decays) > 0
+        require(once, "ema", self.ema, "one decay, or several that differ")
+        single = len(self.decays) == 1 or not self.ema_halflife
+        require(single, "ema_halflife", self.ema_halflife, "0, as with several decays of train.ema")
         require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
         require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
         require(self.patience >= 0, "patience", self.patience, "at least 0")
 
-    def averaging(self, batch_size: int) -> tuple[Number, float]:
-        """The decay of the averaged weights per iteration, and how it begins: ema and ramp of `make_iteration`.
+    @property
+    def decays(self) -> tuple[float, ...]:
+        """All of `ema`."""
+        return self.ema if isinstance(self.ema, tuple) else (self.ema,)
+
+    def averaging(self, batch_size: int) -> tuple[tuple[Number, ...], float]:
+        """Decays of the averaged weights per iteration, and how they begin: as `make_iteration` takes them.
 
         Of a half-life, decays (1 + t) / (1 + 4 log 2 + t) early on are those of a quarter of the images seen.
         """
         if not self.ema_halflife:
-            return self.ema, RAMP
-        return 0.5 ** (batch_size / self.ema_halflife), 1 + 4 * math.log(2)
+            return self.decays, RAMP
+        return (0.5 ** (batch_size / self.ema_halflife),), 1 + 4 * math.log(2)
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from genlab.nn.net import Net
 from genlab.nn.network import decoder
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
+from genlab.parts.course import Course
 from genlab.parts.labels import Conditioning, outputs
 from genlab.parts.optimizer import Optimizer
-from genlab.parts.penalty import check_dropout, mean_penalty, tally_shapes
+from genlab.parts.penalty import check_course, check_dropout, current_weight, mean_penalty, tally_shapes
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.tally import TALLY
@@ -66,6 +67,8 @@ class GAN(Method):
     """What both minimise."""
     penalty: Penalty = field(default_factory=lambda: Penalty(weight=0.0))
     """Gradient penalty of the discriminator: R1 and R2 (real, fake or both, target 0), DRAGAN ...; weight 0 is none."""
+    penalty_course: Course = field(default_factory=Course)
+    """How the weight of the penalty moves; outside training it is that of the end."""
     labels: Conditioning = field(default_factory=Conditioning)
     """What the discriminator does with labels."""
     augment: tuple[Kind, ...] = ()
@@ -79,6 +82,7 @@ class GAN(Method):
         at_least(self, 1, "latent", "n_discriminator", "generator_batch")
         at_least(self, 0, "classes")
         self.labels.check(self.classes)
+        check_course(self.penalty, self.penalty_course)
         check_dropout(self.discriminator, self.penalty)
         per_example = "allowed under a gradient penalty: batch norm couples the examples of a batch; use layer or none"
         free = not self.penalised or self.discriminator.norm != "batch"
@@ -126,7 +130,8 @@ class GAN(Method):
         loss = LOSSES[self.loss].discriminator(*scores).mean() + class_loss
         metrics |= {"accuracy": accuracy(*scores, self.loss)}
         if self.penalty.weight:
-            penalty, slopes = mean_penalty(self.penalty, discriminator, examples, networks.get(TALLY), turn)
+            weight = current_weight(self.penalty, self.penalty_course, turn, self.n_discriminator)
+            penalty, slopes = mean_penalty(self.penalty, discriminator, examples, networks.get(TALLY), turn, weight)
             loss, metrics = loss + penalty, metrics | slopes
         cost, parts = self.regularise(discriminator, examples, networks.get(ANCHORS), turn)
         return loss + cost, metrics | parts

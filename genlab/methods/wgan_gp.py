@@ -15,9 +15,10 @@ from genlab.nn.net import Net
 from genlab.nn.network import decoder
 from genlab.parts.adversarial import AUGMENT_FAKE, FAKE, generator_keys, make_examples
 from genlab.parts.augment import augmented, check_augment
+from genlab.parts.course import Course
 from genlab.parts.labels import Conditioning
 from genlab.parts.optimizer import Optimizer
-from genlab.parts.penalty import check_dropout, mean_penalty, tally_shapes
+from genlab.parts.penalty import check_course, check_dropout, current_weight, mean_penalty, tally_shapes
 from genlab.parts.pixels import squash
 from genlab.parts.regularise import ANCHORS, Regularise
 from genlab.parts.tally import TALLY
@@ -55,6 +56,8 @@ class WGANGP(Method):
     """Fake examples in the generator's update for each one of a batch."""
     penalty: Penalty = field(default_factory=Penalty)
     """What keeps the critic 1-Lipschitz."""
+    penalty_course: Course = field(default_factory=Course)
+    """How the weight of the penalty moves; outside training it is that of the end."""
     labels: Conditioning = field(default_factory=Conditioning)
     """What the critic does with labels."""
     augment: tuple[Kind, ...] = ()
@@ -69,6 +72,7 @@ class WGANGP(Method):
         at_least(self, 0, "classes")
         self.labels.check(self.classes)
         check_critic(self.critic)
+        check_course(self.penalty, self.penalty_course)
         check_dropout(self.critic, self.penalty)
 
     def networks(self, shape: tuple[int, ...], rngs: nnx.Rngs) -> Networks:
@@ -98,7 +102,8 @@ class WGANGP(Method):
         loss, logits, metrics = wasserstein_loss(critic, examples)  # E[D(fake)] - E[D(real)]
         class_loss, guesses = self.labels.loss(logits, labels)
         # lambda E[(|gradient of D| - 1)^2]
-        penalty, slopes = mean_penalty(self.penalty, critic, examples, networks.get(TALLY), turn)
+        weight = current_weight(self.penalty, self.penalty_course, turn, self.n_critic)
+        penalty, slopes = mean_penalty(self.penalty, critic, examples, networks.get(TALLY), turn, weight)
         cost, parts = self.regularise(critic, examples, networks.get(ANCHORS), turn)
         return loss + class_loss + penalty + cost, metrics | guesses | slopes | parts
 

@@ -13,17 +13,24 @@ from genlab.nn.layers import AXIS
 from genlab.nn.net import Net
 from genlab.parts.adversarial import AUGMENT_FAKE, AUGMENT_REAL, PENALTY, Examples, values
 from genlab.parts.augment import augmented
+from genlab.parts.course import Course
 from genlab.parts.metrics import batch_mean
 from genlab.parts.tally import Tally
-from genlab.parts.types import Data, Metrics, Turn
+from genlab.parts.types import Data, Metrics, Number, Turn
 
 SLOPES = {"penalty": (), "slope_mean": (), "slope_std": (), "slopes": (len(EDGES) - 1,)}  # metrics of a penalty
 
 
 def mean_penalty(
-    spec: Penalty, network: nnx.Module, examples: Examples, tally: nnx.Module | None, turn: Turn = None
+    spec: Penalty,
+    network: nnx.Module,
+    examples: Examples,
+    tally: nnx.Module | None,
+    turn: Turn = None,
+    weight: Number | None = None,
 ) -> tuple[Float[Array, ""], Metrics]:
-    """The mean gradient penalty of a batch, weighted, and what there is to see of the slopes.
+    """The mean gradient penalty of a batch, weighted, by `weight` if that is no longer spec's, and what there is to see
+    of the slopes.
 
     Points keep the labels of the examples that they are made of and, as far as they are real or fake, are augmented as
     these are; what lies between a real and a fake one is augmented as the real one is. Lazily, an update's metrics go
@@ -42,7 +49,7 @@ def mean_penalty(
         return values(network, augmented(x, changes, kinds), labels)
 
     penalties, slopes = gradient_penalty(score, real, fake, own, spec, turn, AXIS)
-    penalty = penalties.mean()
+    penalty = penalties.mean() if weight is None else penalties.mean() * (weight / spec.weight)
     metrics = {"penalty": penalty / (1 if turn is None else spec.interval)} | slope_metrics(slopes)
     if turn is None or tally is None:
         return penalty, metrics
@@ -62,6 +69,24 @@ def slope_metrics(slopes: Float[Array, " b"], at: str = "") -> Metrics:
         f"slope_std{at}": jnp.sqrt(batch_mean(jnp.square(slopes - batch_mean(slopes)))),
         f"slopes{at}": histogram(slopes),
     }
+
+
+def current_weight(spec: Penalty, course: Course, turn: Turn, plays: int) -> Number | None:
+    """The weight of a player's penalty at its `turn`, `plays` to an iteration; None if it is always spec's."""
+    return course(spec.weight, None if turn is None else turn // plays) if course.moves else None
+
+
+def check_course(spec: Penalty, course: Course) -> None:
+    """That the weight moves from one that is to another that can be.
+
+    Raises:
+        Invalid: there is no penalty, or the weight would become negative.
+    """
+    end = course.to
+    require(end is None or end >= 0, "penalty_course.to", end, "at least 0")
+    require(
+        end is None or spec.weight > 0, "penalty.weight", spec.weight, "above 0, from where penalty_course moves it"
+    )
 
 
 def check_dropout(net: Net, penalty: Penalty) -> None:

@@ -4,6 +4,7 @@ import bisect
 from dataclasses import dataclass
 
 from genlab.config.sections import Config
+from genlab.train.optimizer import warmup_of
 
 LAST = 2**31  # beyond every iteration
 
@@ -23,7 +24,8 @@ class Snapshots:
         """Those of a run."""
         players = [player for player in config.method.players() if player.stop is None]
         restarting = [player for player in players if player.optimizer.schedule == "cosine_restarts"]
-        starts = [(player.start + player.optimizer.warmup, player.optimizer.period) for player in restarting]
+        courses = [(player.start, player.optimizer) for player in restarting]
+        starts = [(start + warmup_of(own, config.train.steps), own.period) for start, own in courses]
         return Snapshots(tuple(range(start + period, LAST, period) for start, period in dict.fromkeys(starts)))
 
     def __contains__(self, step: int) -> bool:

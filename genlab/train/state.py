@@ -1,6 +1,7 @@
 """The state of training: plain dictionaries of arrays; everything else about a run is constant."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -20,6 +21,7 @@ from genlab.parts.types import Networks
 from genlab.train import optimizer, paths
 
 Weights = dict[str, PyTree]  # by network
+AVERAGED, FURTHER = ("params", "stats"), "further"
 
 
 @jax.tree_util.register_dataclass
@@ -31,7 +33,18 @@ class TrainState:
     params: PyTree  # what gradients move: Weights
     stats: PyTree  # what networks update themselves, as batch norm's averages: Weights
     optimizers: PyTree  # by player
-    ema: PyTree  # averaged "params" and "stats" of the networks that sampling needs
+    ema: PyTree  # averaged "params" and "stats" of the networks that sampling needs: see `averages`
+
+
+def averages(state: TrainState) -> list[Weights]:
+    """The averages of weights, one for each decay."""
+    return [select(state.ema, AVERAGED), *state.ema.get(FURTHER, [])]
+
+
+def together(averages: Sequence[Weights]) -> PyTree:
+    """The inverse of `averages`: the first as if it were alone, as it is in most runs."""
+    first, *further = averages
+    return first | ({FURTHER: further} if further else {})
 
 
 def stream(seed: int | Integer[Array, ""], name: str) -> Key[Array, ""]:
@@ -48,6 +61,7 @@ def stream(seed: int | Integer[Array, ""], name: str) -> Key[Array, ""]:
 class Game:
     """A method made concrete for data of one shape: its players, network structures and optimisers.
 
+    So many `averages` of the weights that sampling needs are kept.
     What lies below the paths of `freeze` is never moved, and computes as it does in evaluation.
     Raises `Invalid` where there is no such path, or it leaves a player nothing to move.
     """
@@ -59,11 +73,13 @@ class Game:
         seed: int | Integer[Array, ""],
         iterations: int,
         freeze: tuple[str, ...] = (),
+        averages: int = 1,
     ):
         self.method = method
         self.shape = shape
         self.seed = seed
         self.freeze = freeze
+        self.averages = averages
         self.players: tuple[Player, ...] = method.players()
         self.optimizers: dict[str, optax.GradientTransformation] = {
             player.name: optimizer.build(player, iterations) for player in self.players
@@ -82,7 +98,8 @@ class Game:
     @classmethod
     def of(cls, config: Config, shape: tuple[int, ...]) -> "Game":
         """The game of a run with this configuration, on data of `shape`."""
-        return cls(config.method, shape, config.train.seed, config.train.steps, config.init.freeze)
+        train = config.train
+        return cls(config.method, shape, train.seed, train.steps, config.init.freeze, len(train.decays))
 
     @property
     def reads(self) -> int:
@@ -140,7 +157,8 @@ class Game:
         params, stats = self.split(networks)
         states = {p.name: self.optimizers[p.name].init(self.trainable(p, params)) for p in self.players}
         sampling = self.method.sampling
-        ema = jax.tree.map(jnp.copy, {"params": select(params, sampling), "stats": select(stats, sampling)})
+        current = {"params": select(params, sampling), "stats": select(stats, sampling)}
+        ema = together([jax.tree.map(jnp.copy, current) for _ in range(self.averages)])
         return TrainState(jnp.zeros((), jnp.int32), params, stats, states, ema)
 
     def check(self, state: TrainState) -> None:

@@ -1,6 +1,6 @@
 """The training step: whole iterations of the game, written for one device, with means over the axis of devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from genlab.nn.layers import AXIS
 from genlab.parts.tally import TALLY
 from genlab.parts.types import Metrics, Networks, Number
 from genlab.train.paths import graft
-from genlab.train.state import Game, TrainState, select, stream
+from genlab.train.state import Game, TrainState, Weights, averages, select, stream, together
 
 Iteration = Callable[[TrainState, PyTree, Int[Array, " local"], Bool[Array, ""] | bool], tuple[TrainState, Metrics]]
 Step = Callable[[TrainState, PyTree, Int[Array, " local"], Int[Array, ""]], tuple[TrainState, Metrics]]
@@ -26,8 +26,10 @@ Carry = tuple[Int[Array, ""], Bool[Array, ""], TrainState, Metrics]  # iteration
 DATA, LOSS, NETWORKS = 0, 1, 2  # streams of an example's key: what its batch, its loss and the networks draw
 
 
-def make_iteration(game: Game, feed: Feed, ema: Number, ramp: float = RAMP, log_every: int = 1) -> Iteration:
-    """`iteration(state, arrays, index, log_metrics)`: every player's turn, then the averaged weights; its metrics.
+def make_iteration(
+    game: Game, feed: Feed, decays: Sequence[Number], ramp: float = RAMP, log_every: int = 1
+) -> Iteration:
+    """`iteration(state, arrays, index, log_metrics)`: every player's turn, then the averages of weights; its metrics.
 
     `index` holds the global indices of this device's examples within a batch. `log_metrics`: whether the metrics
     are read; if not, the norms of the gradients are 0, which cost a pass over as many numbers as there are parameters.
@@ -49,7 +51,7 @@ def make_iteration(game: Game, feed: Feed, ema: Number, ramp: float = RAMP, log_
             tallied = state.stats[TALLY]["means"] if TALLY in player.networks else {}
             metrics |= {f"{player.name}/{name}": value for name, value in (player_metrics | tallied).items()}
             read += player.plays * player.real
-        return _average(game, state, ema, ramp), metrics
+        return _average(game, state, decays, ramp), metrics
 
     return iteration
 
@@ -183,16 +185,21 @@ def _stats(game: Game, networks: Networks, player: Player) -> PyTree:
     return game.split({name: networks[name] for name in player.networks})[1]
 
 
-def _average(game: Game, state: TrainState, ema: Number, ramp: float) -> TrainState:
-    """Count the iteration and move the averaged weights; early on the average is short and forgets the start.
+def _average(game: Game, state: TrainState, decays: Sequence[Number], ramp: float) -> TrainState:
+    """Count the iteration and move the averages of weights; early on they are short and forget the start.
 
-    Its decay (1 + t) / (ramp + t) is that of a half-life of t log(2) / (ramp - 1). What does not move keeps its bits.
+    A decay (1 + t) / (ramp + t) is that of a half-life of t log(2) / (ramp - 1). What does not move keeps its bits.
     """
-    decay = jnp.minimum(ema, (1 + state.step) / (ramp + state.step))
+    first = (1 + state.step) / (ramp + state.step)
     sampling = game.method.sampling
     current = {"params": select(state.params, sampling), "stats": select(state.stats, sampling)}
-    averaged = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, current)
-    return replace(state, step=state.step + 1, ema=averaged)
+
+    def moved(decay: Number, average: Weights) -> Weights:
+        decay = jnp.minimum(decay, first)
+        return jax.tree.map(lambda old, new: new + decay * (old - new), average, current)
+
+    averaged = [moved(decay, average) for decay, average in zip(decays, averages(state), strict=True)]
+    return replace(state, step=state.step + 1, ema=together(averaged))
 
 
 def indices(batch_size: int, devices: int) -> Int[Array, "devices local"]:

@@ -17,6 +17,7 @@ from genlab.kernels.random import fold
 from genlab.losses.adversarial import LOSSES
 from genlab.methods.gan import GAN
 from genlab.nn.net import Net
+from genlab.parts.course import Course
 from genlab.parts.optimizer import Optimizer
 
 SMALL = Net(width=4, depth=1)
@@ -176,6 +177,15 @@ def test_a_penalty_adds_to_the_loss(evaluate, fresh, keys, where):
     np.testing.assert_allclose(seen.metrics["penalty"], expected, rtol=1e-5)
     assert abs(max(abs(g).max() for g in jax.tree.leaves(seen.grads["generator"]))) == 0
     assert "penalty" not in plain.metrics
+
+
+@pytest.mark.parametrize(("turn", "weight"), [(0, 0.5), (2, 0.3), (99, 0.1), (None, 0.1)])
+def test_the_penalty_may_lose_weight(evaluate, keys, turn, weight):
+    """R1 of a linear discriminator from weight 0.5 to 0.1 over two iterations of two turns; outside training 0.1."""
+    penalty = Penalty(weight=0.5, where="real", target=0.0)
+    method = GAN(latent=2, n_discriminator=2, penalty=penalty, penalty_course=Course(to=0.1, over=2))
+    seen = evaluate(lambda *args: method.discriminator_loss(*args, turn), toys(), points(0, 8, 2), keys(8))
+    np.testing.assert_allclose(seen.metrics["penalty"], weight * W @ W, rtol=1e-5)
 
 
 def test_batch_norm_is_refused_under_a_penalty_only():

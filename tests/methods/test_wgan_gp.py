@@ -20,6 +20,7 @@ from genlab.kernels.random import fold
 from genlab.methods.wgan_gp import WGANGP
 from genlab.nn.layers import AXIS, Dropout
 from genlab.nn.net import Net
+from genlab.parts.course import Course
 from genlab.parts.optimizer import Optimizer
 from genlab.train.state import Game
 
@@ -120,6 +121,18 @@ def test_the_loss_is_minus_the_distance_plus_the_penalty(evaluate, fresh, keys):
     np.testing.assert_allclose(seen.loss, seen.metrics["penalty"] - seen.metrics["wasserstein"], rtol=1e-6)
     assert seen.metrics["penalty"] > 0 and seen.metrics["slope_std"] > 0
     assert gradients(seen, "critic") > 1e-3
+
+
+@pytest.mark.parametrize(("turn", "weight"), [(0, 10), (5, 10), (6, 6), (12, 2), (99, 2), (None, 2)])
+def test_the_penalty_may_lose_weight(evaluate, keys, turn, weight):
+    """From 10 to 2 over two iterations of six turns each, in the loss and in the log; outside training it is 2."""
+    method, networks = (
+        small(n_critic=6, penalty_course=Course(to=2.0, over=2)),
+        {"generator": Point(B), "critic": Linear(W)},
+    )
+    seen = evaluate(lambda *args: method.critic_loss(*args, turn), networks, points(0, 8, 2), keys(8))
+    np.testing.assert_allclose(seen.metrics["penalty"], weight * 0.3**2, rtol=1e-5)
+    np.testing.assert_allclose(seen.loss, seen.metrics["penalty"] - seen.metrics["wasserstein"], rtol=1e-5)
 
 
 def test_fakes_are_constants_for_the_critic(evaluate, fresh, keys):

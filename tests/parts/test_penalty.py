@@ -12,7 +12,16 @@ from genlab.kernels.random import example_keys
 from genlab.nn.layers import AXIS
 from genlab.nn.net import Net
 from genlab.parts.adversarial import make_examples
-from genlab.parts.penalty import SLOPES, check_dropout, mean_penalty, slope_metrics, tally_shapes
+from genlab.parts.course import Course
+from genlab.parts.penalty import (
+    SLOPES,
+    check_course,
+    check_dropout,
+    current_weight,
+    mean_penalty,
+    slope_metrics,
+    tally_shapes,
+)
 from genlab.parts.tally import Tally
 
 W = np.array([[0.6, 0.8], [3.0, 4.0], [0.0, 2.0]], np.float32)  # of slopes 1, 5 and 2
@@ -26,7 +35,7 @@ class Linear(nnx.Module):
         return (jnp.asarray(W)[jnp.zeros(len(x), jnp.int32) if labels is None else labels] * x).sum(1, keepdims=True)
 
 
-def penalty(spec, labels=None, turn=None, tallies=False):
+def penalty(spec, labels=None, turn=None, tallies=False, weight=None):
     """On the one device of an axis; and what the tally holds afterwards."""
     real, fake = np.random.default_rng(0).normal(size=(2, 4, 2)).astype(np.float32)
     keys = example_keys(jax.random.key(0), jnp.arange(4))
@@ -34,7 +43,7 @@ def penalty(spec, labels=None, turn=None, tallies=False):
     def run(_):
         examples = make_examples(jnp.asarray(real), jnp.asarray(fake), labels, keys)
         tally = Tally(SLOPES) if tallies else None
-        found = mean_penalty(spec, Linear(), examples, tally, turn)
+        found = mean_penalty(spec, Linear(), examples, tally, turn, weight)
         return found, tally and ({name: mean[...] for name, mean in tally.means.items()}, tally.count[...])
 
     return jax.tree.map(lambda a: a[0], jax.vmap(run, axis_name=AXIS)(jnp.zeros(1)))
@@ -55,6 +64,26 @@ def test_every_point_has_its_own_label(where):
 def test_without_labels_there_are_none():
     (cost, metrics), _ = penalty(Penalty(target=0.0, weight=3.0))
     np.testing.assert_allclose([cost, metrics["slope_mean"]], [3, 1], rtol=1e-6)
+
+
+def test_a_weight_that_moves():
+    """By iterations, of which each has as many turns as the player plays; slopes are what they are, also lazily."""
+    spec, course = Penalty(target=0.0, weight=3.0), Course(to=1.0, over=4)
+    weights = [current_weight(spec, course, turn, plays=2) for turn in (0, 1, 2, 4, 8, 99, None)]
+    np.testing.assert_allclose(weights, [3, 3, 2.5, 2, 1, 1, 1], rtol=1e-6)
+    assert current_weight(spec, Course(), 2, 2) is None
+    (cost, metrics), _ = penalty(spec, weight=1.5)
+    np.testing.assert_allclose([cost, metrics["penalty"], metrics["slope_mean"]], [1.5, 1.5, 1], rtol=1e-6)
+    (cost, _), (tallied, _) = penalty(Penalty(target=0.0, weight=3.0, interval=4), turn=4, tallies=True, weight=1.5)
+    np.testing.assert_allclose([cost, tallied["penalty"], tallied["slope_mean"]], [6, 1.5, 1], rtol=1e-6)
+
+
+def test_a_weight_moves_between_what_can_be():
+    check_course(Penalty(weight=0.0), Course())
+    with pytest.raises(Invalid, match=r"^penalty.weight: 0.0 is not above 0"):
+        check_course(Penalty(weight=0.0), Course(to=1.0, over=3))
+    with pytest.raises(Invalid, match=r"^penalty_course.to: -1.0 is not at least 0"):
+        check_course(Penalty(), Course(to=-1.0, over=3))
 
 
 def test_a_lazy_penalty_is_paid_and_tallied_where_it_is_due():

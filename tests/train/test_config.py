@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 
@@ -187,10 +188,25 @@ def test_an_autoencoder_may_be_of_several_kinds():
     assert not cli.parse(["--config", "contractive_ae", "--method.contraction.weight", "0"]).settings.method.penalised
 
 
+def test_averages_of_several_lengths():
+    """On the command line, in the file of the run, and what cannot be."""
+    config = cli.parse(["--config", "ae", "--train.ema", "0.9", "0.99"]).settings
+    assert config.train.decays == (0.9, 0.99) and config.train.averaging(1)[0] == (0.9, 0.99)
+    assert from_dict(to_dict(config)) == config
+    assert cli.parse(["--config", "ae", "--train.ema", "0.9"]).settings.train.ema == 0.9
+    for wrong, why in (((), "is not one decay"), ((0.9, 0.9), "is not one decay, or several that differ")):
+        with pytest.raises(Invalid, match=f"^ema: {re.escape(str(wrong))} {why}"):
+            Train(ema=wrong)
+    with pytest.raises(Invalid, match=r"^ema: 1.0 is not in \[0, 1\)"):
+        Train(ema=(0.9, 1.0))
+    with pytest.raises(Invalid, match="^ema_halflife: 5.0 is not 0, as with several decays of train.ema"):
+        Train(ema=(0.9, 0.99), ema_halflife=5.0)
+
+
 def test_averaged_weights_may_be_told_by_their_half_life_in_images():
     """5 million images, 9,766 iterations of 512, after which weights count half; early on a quarter of all so far."""
-    assert Train(ema=0.9).averaging(512) == (0.9, 10.0)
-    decay, ramp = Train(ema_halflife=5e6).averaging(512)
+    assert Train(ema=0.9).averaging(512) == ((0.9,), 10.0)
+    (decay,), ramp = Train(ema_halflife=5e6).averaging(512)
     assert decay ** (5e6 / 512) == pytest.approx(0.5)
     t = 1e6
     assert ((1 + t) / (ramp + t)) ** (t / 4) == pytest.approx(0.5, rel=1e-4)

@@ -85,7 +85,7 @@ def runner(config, row):
     dataset = load_data(config.data)
     game = Game(config.method, dataset.shape, 0, 10)
     feed = make_feed(config.data, dataset, 0, game.reads, len(devices), lambda x: spmd.replicate(x, devices))
-    call = spmd.spread(make_step(make_iteration(game, feed, 0.9, log_every=row)), devices, "pmap", feed.axis)
+    call = spmd.spread(make_step(make_iteration(game, feed, [0.9], log_every=row)), devices, "pmap", feed.axis)
     index = spmd.scatter(indices(config.data.batch_size, len(devices)), devices)
 
     def run(*lengths):

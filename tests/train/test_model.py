@@ -185,6 +185,36 @@ def test_a_run_folder_is_all_it_needs(tiny, tmp_path):
         genlab.lod  # noqa: B018
 
 
+def test_an_average_is_chosen_by_its_decay(tiny, tmp_path):
+    """Each is that of a run with it alone, bit for bit, whether the run was cut or not; 0 are the last weights."""
+    decays = (0.5, 0.1, 0.0)
+    train(tiny("ae", steps=2, train={"ema": decays}), tmp_path / "all")
+    train(tiny("ae", steps=4, train={"ema": decays}), tmp_path / "all")
+    for decay in decays:
+        train(tiny("ae", steps=4, train={"ema": decay}), tmp_path / str(decay))
+        alone, chosen = genlab.load(tmp_path / str(decay)), genlab.load(tmp_path / "all", decay=decay)
+        jax.tree.map(np.testing.assert_array_equal, alone.state, chosen.state)
+    jax.tree.map(np.testing.assert_array_equal, chosen.state.ema["params"]["decoder"], chosen.state.params["decoder"])
+    first, other = (genlab.load(tmp_path / "all", decay=decay).sample(4) for decay in (None, 0.1))
+    np.testing.assert_array_equal(first, genlab.load(tmp_path / "all", decay=0.5).sample(4))
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize(
+    ("train_options", "arguments", "message"),
+    [
+        ({"ema": (0.5, 0.9)}, {"decay": 0.8}, "decay: 0.8 is not among train.ema of .*: 0.5, 0.9$"),
+        ({"ema": 0.5}, {"decay": 0.8}, "decay: 0.8 is not among train.ema of .*: 0.5$"),
+        ({"ema_halflife": 9.0}, {"decay": 0.999}, "decay: 0.999 is not among .*: none: its average has a half-life"),
+        ({"ema": 0.5}, {"decay": 0.5, "ema": False}, "decay: 0.5 is not possible without averaged weights"),
+    ],
+)
+def test_averages_that_are_not_there_are_refused(tiny, tmp_path, train_options, arguments, message):
+    train(tiny("ae", steps=1, train=train_options), tmp_path)
+    with pytest.raises(Invalid, match=f"^{message}"):
+        genlab.load(tmp_path, **arguments)
+
+
 def test_a_checkpoint_that_is_cut_short_or_of_another_make_is_named(tiny, tmp_path):
     train(tiny("vae"), tmp_path / "a")
     config = tmp_path / "a" / "config.json"

@@ -17,7 +17,8 @@ from genlab.methods.vq_vae import VQVAE
 from genlab.methods.wae import WAE
 from genlab.methods.wgan import WGAN
 from genlab.methods.wgan_gp import WGANGP
-from genlab.parts.optimizer import USUAL, Optimizer
+from genlab.parts.course import Course
+from genlab.parts.optimizer import LAYERWISE, USUAL, Optimizer
 from genlab.train.optimizer import build, schedule
 
 NAMES = typing.get_args(typing.get_type_hints(Optimizer)["name"])
@@ -52,7 +53,7 @@ def close(actual, expected):
 def test_every_rule_goes_downhill(name):
     """On |x|^2 / 2 with a curvature that differs by axis: the first step lowers it, and twenty do more."""
     curvature = jnp.array([0.5, 1.0, 2.0])
-    rule = build(player(name=name, b1=0.5, learning_rate=0.05), 100)
+    rule = build(player(name=name, b1=0.5, learning_rate=0.05, warmup=0), 100)
 
     def advance(carry, _):
         x, state = carry
@@ -66,8 +67,8 @@ def test_every_rule_goes_downhill(name):
     assert values[20] < values[1] < values[0]
 
 
-def test_all_nine_rules_are_there():
-    assert len(NAMES) == 9
+def test_all_eleven_rules_are_there():
+    assert len(NAMES) == 11
 
 
 def test_descent():
@@ -95,6 +96,65 @@ def test_lion():
     """Chen et al. (2023), Algorithm 2: the sign of a mean of the gradient and the momentum."""
     seen = moves([G1, G2], name="lion", b1=0.9, b2=0.5)
     close(seen, [-RATE * np.sign(G1), -RATE * np.sign(0.9 * 0.5 * G1 + 0.1 * G2)])
+
+
+MATRIX, M1, M2 = np.outer(P, [1.0, 0.5]), np.outer(G1, [0.2, 1.0]), np.outer(G2, [3.0, -1.0])
+
+
+def test_lars():
+    """You et al. (2017), algorithm 1, with one norm of g + beta w: the rate 0.001 |w| / |g + beta w|, and momentum of
+    whole steps. A vector has no such rate and does not decay."""
+
+    def local(g, w):
+        decayed = g + 0.3 * w
+        return RATE * 0.001 * np.linalg.norm(w) / np.linalg.norm(decayed) * decayed
+
+    first = local(M1, MATRIX)
+    second = local(M2, MATRIX - first) + 0.5 * first
+    options = {"name": "lars", "b1": 0.5, "weight_decay": 0.3, "warmup": 0}
+    close(moves([M1, M2], params=MATRIX, **options), [-first, -second])
+    close(moves([G1, G2], **options), [-RATE * G1, -RATE * (G2 + 0.5 * G1)])
+
+
+def test_lamb():
+    """You et al. (2020), algorithm 2: Adam's direction and the decay, as long as the weights; of a vector, Adam's."""
+    b1, b2, eps = 0.5, 0.9, 0.1
+    adam = moves([M1, M2], params=MATRIX, name="adam", b1=b1, b2=b2, eps=eps) / -RATE
+    w, expected = MATRIX, []
+    for direction in adam:
+        whole = direction + 0.3 * w
+        expected.append(-RATE * np.linalg.norm(w) / np.linalg.norm(whole) * whole)
+        w = w + expected[-1]
+    options = {"name": "lamb", "b1": b1, "b2": b2, "eps": eps, "weight_decay": 0.3, "warmup": 0}
+    close(moves([M1, M2], params=MATRIX, **options), expected)
+    close(moves([G1, G2], **options), moves([G1, G2], name="adam", b1=b1, b2=b2, eps=eps))
+
+
+@pytest.mark.parametrize("name", LAYERWISE)
+def test_rules_for_large_batches_warm_up(name):
+    """Over an 18th of the iterations until the horizon, if nothing else is said; others do not."""
+    close(rates(iterations=180, at=(0, 5, 10, 179), name=name), [0, 0.5, 1, 1])
+    close(rates(iterations=10, at=(0, 5, 10, 95, 180), name=name, horizon=180, schedule="linear")[:4], [0, 0.5, 1, 0.5])
+    close(rates(iterations=180, at=(0, 10), name=name, warmup=0), [1, 1])
+    close(rates(iterations=180, at=(0, 10), name=name, warmup=20), [0, 0.5])
+    close(rates(iterations=180, at=(0,), name="sgd"), [1])
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_b2_moves_by_iterations(name):
+    """Each update with the b2 of its iteration, also in the correction of its bias, as in R3GAN's code. Two plays share
+    one. With the same b2 at both ends it is Adam."""
+    b1, eps, course = 0.5, 0.1, Course(to=0.5, over=4)
+    m = v = 0
+    expected = []
+    for t, g in enumerate([G1, G2, G1, G2], 1):
+        b2 = 0.9 - 0.1 * ((t - 1) // 2)
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        expected.append(-RATE * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps))
+    options = {"name": name, "b1": b1, "b2": 0.9, "eps": eps}
+    close(moves([G1, G2, G1, G2], plays=2, **options, b2_course=course), expected)
+    still = moves([G1, G2, G1], **options, b2_course=Course(to=0.9, over=4))
+    close(still, moves([G1, G2, G1], **options))
 
 
 def test_weight_decay_is_coupled_or_not():
@@ -170,6 +230,8 @@ CONSTANTS = {
     "adam": (0.9, 0.999, 1e-8),
     "adamw": (0.9, 0.999, 1e-8),
     "lion": (0.9, 0.99, None),
+    "lars": (0.9, None, None),
+    "lamb": (0.9, 0.999, 1e-6),
 }
 
 
@@ -177,9 +239,11 @@ CONSTANTS = {
 def test_a_rule_has_its_own_constants(name):
     """What is not given is the rule's own, and moves as it does when it is spelt out; what is given stays."""
     assert USUAL.keys() == CONSTANTS.keys() == set(NAMES)
-    known = dict(zip(("b1", "b2", "eps"), CONSTANTS[name], strict=True))
+    known: dict = dict(zip(("b1", "b2", "eps"), CONSTANTS[name], strict=True))
+    known["warmup"] = None if name in LAYERWISE else 0  # which goes by the iterations
     assert Optimizer(name).resolved() == Optimizer(name, **known) == Optimizer(name, **known).resolved()
     close(moves([G1, G2], name=name), moves([G1, G2], name=name, **known))
+    del known["warmup"]
     spelt = Optimizer(name, b1=0.3, b2=0.4, eps=0.5).resolved()
     own = {"b1": 0.3, "b2": 0.4, "eps": 0.5}
     assert {n: getattr(spelt, n) for n in own} == {n: own[n] if known[n] is not None else None for n in own}
@@ -210,6 +274,19 @@ def test_defaults_are_those_of_the_papers():
     ):
         players = {player.name: player.optimizer for player in method.players()}
         assert {name: players[name] for name in names} == dict.fromkeys(names, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"b2_course": Course(to=1.0, over=1)}, "b2_course.to: 1.0 is not in"),
+        ({"name": "rmsprop", "b2_course": Course(to=0.9, over=1)}, "b2_course.to: 0.9 is not None without adam or"),
+        ({"warmup": -1}, "warmup: -1 is not at least 0"),
+    ],
+)
+def test_courses_that_cannot_be_are_refused(options, message):
+    with pytest.raises(Invalid, match=f"^{message}"):
+        Optimizer(**options)
 
 
 @pytest.mark.parametrize(("field", "value"), [("b1", 1.0), ("b2", -0.1), ("eps", -1.0)])

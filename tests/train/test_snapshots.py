@@ -26,13 +26,14 @@ def steps(run):
     return sorted(int(path.name) for path in (run / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize(("warmup", "period"), [(0, 4), (3, 10)])
-def test_a_cycle_ends_where_the_rate_is_lowest(tiny, warmup, period):
+@pytest.mark.parametrize(("warmup", "period", "name"), [(0, 4, "adam"), (3, 10, "adam"), (None, 9, "lars")])
+def test_a_cycle_ends_where_the_rate_is_lowest(tiny, warmup, period, name):
     """Update t, counted from 0, has rate(t): the last before an end has the cycle's lowest, and the next the peak."""
-    optimizer = restarting(warmup, period)
-    rate = np.array([schedule(optimizer, 100)(t) for t in range(40)])
-    ends = [step for step in range(1, 40) if step in Snapshots.of(tiny("vae", method={"optimizer": optimizer}))]
-    assert ends == list(range(warmup + period, 40, period))
+    optimizer = dataclasses.replace(restarting(warmup, period), name=name)
+    rate = np.array([schedule(optimizer, 90)(t) for t in range(40)])
+    config = tiny("vae", steps=90, method={"optimizer": optimizer})
+    ends = [step for step in range(1, 40) if step in Snapshots.of(config)]
+    assert ends == list(range((5 if warmup is None else warmup) + period, 40, period))  # of lars an 18th of all
     for end in ends:
         assert rate[end - 1] == rate[end - period : end].min() and rate[end] == rate.max()
 

@@ -48,7 +48,7 @@ class Runner:
         place = functools.partial(spmd.replicate, devices=self.devices)
         self.feed = make_feed(config.data, dataset, config.train.seed, self.game.reads, len(self.devices), place)
         self.index = spmd.scatter(indices(config.data.batch_size, len(self.devices)), self.devices)
-        step = make_step(make_iteration(self.game, self.feed, config.train.ema))
+        step = make_step(make_iteration(self.game, self.feed, config.train.decays))
         self.step = spmd.spread(step, self.devices, config.parallel.mapper, self.feed.axis)
 
     def init(self):
@@ -181,7 +181,7 @@ def test_the_seed_decides_everything(tiny):
 def test_it_compiles_once(tiny):
     runner = Runner(tiny("wgan_gp"))
     traces = []
-    counted = make_step(make_iteration(runner.game, runner.feed, 0.9))
+    counted = make_step(make_iteration(runner.game, runner.feed, [0.9]))
 
     def step(*arguments):
         traces.append(1)
