@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, overload
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from genlab.config.sections import Config
 from genlab.errors import Invalid, require
 from genlab.kernels.annealing import log_mean
-from genlab.kernels.random import Keys, example_keys, fold
+from genlab.kernels.random import Keys, example_keys, fold, uniform
 from genlab.losses.importance import bounds
 from genlab.methods.game import Encoding, ImportanceWeighted, Method, Unnormalised
 from genlab.parts.types import Networks
@@ -48,6 +48,16 @@ class Model:
     classes: tuple[str, ...] = ()  # names of the data's classes
 
     @property
+    def members(self) -> "tuple[Model, ...]":
+        """The checkpoints that it is made of: itself."""
+        return (self,)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Their iterations."""
+        return (int(self.state.step),)
+
+    @property
     def method(self) -> Method:
         """What was trained."""
         return self.game.method
@@ -77,16 +87,20 @@ class Model:
 
     def networks(self, state: TrainState) -> Networks:
         """All networks in evaluation mode, traced; averaged weights for those that have them, if `ema`."""
-        return self.game.merge(state.params, state.stats, train=False) | self.game.sampling_networks(
-            state, ema=self.ema
-        )
+        return _networks(self.game, self.ema, state)
+
+    def shares(self, n: int, seed: int = 0, start: int = 0) -> "Shares":
+        """Which of `n` samples are of which member: all its own."""
+        return [(self, _sample_indices(n, start))]
 
     def sample(self, n: int, seed: int = 0, labels: Labels = None, start: int = 0) -> Data:
         """`n` samples, from number `start` on. Sample i depends on the seed, i and its label alone.
 
         A conditional method without labels draws them too, all classes alike.
         """
-        rows = self._with_labels({"index": _sample_indices(n, start)}, labels)
+        return self._sample_rows(self._with_labels({"index": _sample_indices(n, start)}, labels), seed)
+
+    def _sample_rows(self, rows: dict[str, np.ndarray], seed: int) -> Data:
         return self._map_chunks(_sample, rows, CHUNK, {"key": stream(seed, "sample")})
 
     def prior(self, n: int, seed: int = 0, start: int = 0) -> Latents:
@@ -178,12 +192,103 @@ class Model:
             found.append(np.asarray(self._compiled(f, self.state, constants or {}, chunk))[: n - start])
         return np.concatenate(found)
 
-    @cached_property
+    @property
     def _compiled(self) -> Callable[..., Array]:
-        """One program for each function and shape of its rows."""
-        return jax.jit(
-            lambda f, state, constants, rows: f(self.method, self.networks(state), constants, rows), static_argnums=0
-        )
+        """One program for each function and shape of its rows, which models of the same game share."""
+        return _program(self.game, self.ema)
+
+
+Shares = list[tuple[Model, Int[np.ndarray, " _"]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Checkpoints of one run as one model, whose samples are of each of them with the same probability: a snapshot
+    ensemble, Huang et al. (2017), where they are the ends of cycles.
+
+    It samples, and has a likelihood where its members have one, all as `Model` does. Latents mean something to a single
+    checkpoint: what needs them raises `Invalid`.
+    """
+
+    members: tuple[Model, ...]
+
+    config = property(lambda self: self.members[0].config)
+    shape = property(lambda self: self.members[0].shape)
+    game = property(lambda self: self.members[0].game)
+    ema = property(lambda self: self.members[0].ema)
+    classes = property(lambda self: self.members[0].classes)
+    method = property(lambda self: self.members[0].method)
+    gaussian = property(lambda self: self.members[0].gaussian)
+    conditional = property(lambda self: self.members[0].conditional)
+    class_indices = property(lambda self: self.members[0].class_indices)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The iterations of its checkpoints."""
+        return tuple(step for member in self.members for step in member.steps)
+
+    def shares(self, n: int, seed: int = 0, start: int = 0) -> Shares:
+        """Which of `n` samples, from number `start` on, are of which member; that of sample i follows from the seed and
+        i alone. Members that have none are left out."""
+        index = _sample_indices(n, start)
+        drawn = np.asarray(uniform(example_keys(stream(seed, "mixture"), jnp.asarray(index))))
+        chosen = (drawn * len(self.members)).astype(np.int32)
+        shares = [(member, index[chosen == place]) for place, member in enumerate(self.members)]
+        return [(member, own) for member, own in shares if len(own)]
+
+    def sample(self, n: int, seed: int = 0, labels: Labels = None, start: int = 0) -> Data:
+        """`n` samples, from number `start` on. Sample i is sample i of the member that `shares` says, of that seed."""
+        shares = self.shares(n, seed, start)
+        rows = self.members[0]._with_labels({"index": _sample_indices(n, start)}, labels)
+        own_rows = [{name: values[own - start] for name, values in rows.items()} for _, own in shares]
+        parts = [member._sample_rows(own, seed) for (member, _), own in zip(shares, own_rows, strict=True)]
+        return in_order(shares, parts)
+
+    def log_likelihood(self, x: Data, k: int = 100, seed: int = 0, labels: Labels = None) -> Float[np.ndarray, " n"]:
+        """log of the mean of the members' p(x) in nats, bounded from below by that of their bounds."""
+        return log_mean_exp([member.log_likelihood(x, k, seed, labels) for member in self.members])
+
+    def prior(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as all that needs latents."""
+        self._refuse("prior")
+
+    def decode(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as all that needs latents."""
+        self._refuse("decode")
+
+    def encode(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as all that needs latents."""
+        self._refuse("encode")
+
+    def reconstruct(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as all that needs latents."""
+        self._refuse("reconstruct")
+
+    def _refuse(self, action: str) -> NoReturn:
+        steps = ", ".join(map(str, self.steps))
+        raise Invalid(f"{action}: a mixture has no latents of its own; load one of its checkpoints {steps}")
+
+
+def in_order(shares: Shares, parts: Sequence[Float[np.ndarray, "_ *shape"]]) -> Float[np.ndarray, "_ *shape"]:
+    """Each member's samples, by their numbers."""
+    return np.concatenate(parts)[np.argsort(np.concatenate([index for _, index in shares]))]
+
+
+def log_mean_exp(values: Sequence[Float[np.ndarray, " n"]]) -> Float[np.ndarray, " n"]:
+    """log of the mean of exponentials, example by example."""
+    return np.logaddexp.reduce(values) - np.log(len(values), dtype=values[0].dtype)
+
+
+def _networks(game: Game, ema: bool, state: TrainState) -> Networks:
+    return game.merge(state.params, state.stats, train=False) | game.sampling_networks(state, ema=ema)
+
+
+@lru_cache(maxsize=16)
+def _program(game: Game, ema: bool) -> Callable[..., Array]:
+    def apply(f: RowFunction, state: TrainState, constants: dict[str, Any], rows: dict[str, Any]) -> Array:
+        return f(game.method, _networks(game, ema, state), constants, rows)
+
+    return jax.jit(apply, static_argnums=0)
 
 
 def _sample_indices(n: int, start: int) -> Int[np.ndarray, " n"]:
@@ -231,15 +336,36 @@ def _log_partition(method: Unnormalised, networks: Networks, constants: dict, ro
     return method.log_partition(networks, fold(_keys(constants, rows), 1))
 
 
-def load(run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None) -> Model:
-    """The model trained in `run_dir`, at its newest checkpoint or at `step`, with averaged or with last weights.
+@overload
+def load(run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None) -> Model: ...
+
+
+@overload
+def load(
+    run_dir: str | Path, step: int | None = None, ema: bool = True, decay: float | None = None, *, steps: Sequence[int]
+) -> Model | Mixture: ...
+
+
+def load(
+    run_dir: str | Path,
+    step: int | None = None,
+    ema: bool = True,
+    decay: float | None = None,
+    *,
+    steps: Sequence[int] = (),
+) -> Model | Mixture:
+    """The model trained in `run_dir`, at its newest checkpoint or at `step`, with averaged or with last weights; of
+    several `steps` the mixture of these checkpoints.
 
     Of several averages it has that of a `decay`, or else the first.
 
     Raises:
         Invalid: the folder holds no run, or no such checkpoint, or one that cannot be read or is of another make, or
-            there is no average of this decay.
+            there is no average of this decay; or a step is given twice, or beside others.
     """
     require(ema or decay is None, "decay", decay, "possible without averaged weights (ema)")
-    run = restore(run_dir, step, decay)
-    return Model(run.config, run.game.shape, run.game, run.state, ema, run.classes)
+    require(step is None or not steps, "step", step, "possible beside steps")
+    require(len(set(steps)) == len(steps), "steps", tuple(steps), "steps of which each is given once")
+    run = restore(run_dir, steps or [step], decay)
+    members = tuple(Model(run.config, run.game.shape, run.game, state, ema, run.classes) for state in run.states)
+    return members[0] if len(members) == 1 else Mixture(members)

@@ -25,6 +25,8 @@ class Command(Settings):
     """The data set to measure --npz and --folder against, where there are no runs."""
     step: int | Literal["last", "best", "both"] = "both"
     """Which checkpoint: an iteration, the last, the best by its validation, or the last and the best."""
+    steps: tuple[int, ...] = ()
+    """Several checkpoints, by their iterations, as one: their samples mixed, as of a snapshot ensemble."""
     ema: bool = True
     """Averaged weights, or those of the last iteration."""
 
@@ -37,7 +39,7 @@ def command(argv: list[str]) -> None:
     from genlab.evaluate.report import record, table
 
     results = evaluate(
-        load_runs(settings.run_dirs, settings.step, settings.ema and settings.protocol == "none"),
+        load_runs(settings.run_dirs, settings.step, settings.ema and settings.protocol == "none", settings.steps),
         load_images(settings.npz, settings.folder, settings.run_dirs, settings.data),
         settings.data,
         settings,

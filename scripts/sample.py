@@ -29,6 +29,8 @@ class Command:
     """Write a folder of .npz files of so many samples."""
     step: int | None = None
     """Which checkpoint; the newest by default."""
+    steps: tuple[int, ...] = ()
+    """Several checkpoints, by their iterations, whose samples are mixed, as of a snapshot ensemble."""
     ema: bool = True
     """Averaged weights, or those of the last iteration."""
 
@@ -40,7 +42,7 @@ def command(argv: list[str]) -> None:
     from genlab.model import load
     from genlab.train.samples import write_samples
 
-    model = load(settings.run_dir, settings.step, settings.ema)
+    model = load(settings.run_dir, settings.step, settings.ema, steps=settings.steps)
     write_samples(
         settings.out,
         lazy_samples(model, settings.n, settings.seed, settings.labels, settings.truncation),

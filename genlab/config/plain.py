@@ -16,6 +16,7 @@ MAY_CHANGE = (
     "track.",
     "parallel.",
     "train.steps",
+    "train.patience",
     "train.validate_every",
     "data.dir",
     "data.resident_mb",

@@ -13,6 +13,7 @@ from genlab.parts.types import Number
 from genlab.track.config import Track
 
 RAMP = 10.0  # the decay of averages is at most (1 + t) / (10 + t), unless it is a half-life: see `train.step`
+SCORES = ("eval/kernel_distance", "eval/transport")  # of samples while training: of images, and of points
 MAX_DEVICES = 1024  # devices of one process; a CPU that simulates more is busy with that alone
 
 
@@ -32,6 +33,9 @@ class Train:
     at most a quarter of the images seen; above 0 it takes the place of train.ema."""
     validate_every: int = 1000
     """Iterations between validations."""
+    patience: int = 0
+    """Validations in a row without a new lowest value of what the best checkpoint is kept by, after which training ends
+    early (early stopping; scorings of samples with evaluate.every). A checkpoint follows each. 0: it never does."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
@@ -43,6 +47,7 @@ class Train:
         require(single, "ema_halflife", self.ema_halflife, "0, as with several decays of train.ema")
         require(0 <= self.ema_halflife < math.inf, "ema_halflife", self.ema_halflife, "a finite number of at least 0")
         require(self.validate_every >= 1, "validate_every", self.validate_every, "at least 1")
+        require(self.patience >= 0, "patience", self.patience, "at least 0")
 
     @property
     def decays(self) -> tuple[float, ...]:
@@ -137,6 +142,11 @@ class Config:
         levels = getattr(self.method, "observation", "") in OF_LEVELS
         between = "possible with a likelihood of the 256 levels, between which it would put the pixels"
         require(not (levels and self.data.dequantise), "data.dequantise", self.data.dequantise, between)
+
+    @property
+    def monitor(self) -> str:
+        """The metric, lower is better, that the best checkpoint is kept by."""
+        return SCORES[self.data.kind == "points"] if self.evaluate.every else self.method.monitor
 
 
 def resolved(config: Config) -> Config:

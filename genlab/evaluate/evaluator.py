@@ -35,7 +35,7 @@ from genlab.evaluate.protocol import PROTOCOLS, BatchNorm, Stamp, seeds
 from genlab.evaluate.reference import ReferenceFeatures, examples
 from genlab.evaluate.samples import QUANTISED, ExternalImages, Sampler
 from genlab.evaluate.smoothness import path_length
-from genlab.model import Model
+from genlab.model import Mixture, Model, in_order
 from genlab.track import grids
 
 N_PICTURED = 32  # samples shown beside their nearest training images
@@ -94,27 +94,38 @@ class Result:
     run: Path | None = None
     """The run's folder."""
     step: int | None = None
-    """The checkpoint's iteration."""
+    """The checkpoint's iteration; None of a mixture."""
     which: str = ""
-    """Whether that is the "best" checkpoint, the "last", or both."""
+    """Whether that is the "best" checkpoint, the "last", or both; or a "mixture" of several."""
     picture: np.ndarray | None = None
     """Samples above their nearest training images."""
+    steps: tuple[int, ...] = ()
+    """The iterations of a mixture's checkpoints."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model to measure: one checkpoint of a run."""
+    """A trained model to measure: one checkpoint of a run, or a mixture of several."""
 
     folder: Path
-    model: Model
+    model: Model | Mixture
     which: str = "last"
 
     def result(
         self, stamp: Stamp, scores: Scores, spread: Scores | None = None, picture: np.ndarray | None = None
     ) -> Result:
         """Its scores."""
-        step = int(self.model.state.step)
-        return Result(str(self.folder), stamp, scores, spread or {}, self.folder, step, self.which, picture)
+        steps = self.model.steps
+        step, several = (steps[0], ()) if len(steps) == 1 else (None, steps)
+        return Result(str(self.folder), stamp, scores, spread or {}, self.folder, step, self.which, picture, several)
+
+    def draw(self, sampler: Sampler, n: int, seed: int) -> np.ndarray:
+        """Its first `n` samples of a seed."""
+        shares, parallel = self.model.shares(n, seed), self.model.config.parallel
+        return in_order(
+            shares,
+            [sampler.draw_at(member.state, index, seed, str(self.folder), parallel) for member, index in shares],
+        )
 
 
 class Evaluator:
@@ -227,6 +238,16 @@ class Evaluator:
         mean, spread, picture = self.score_samples((images.draw(self.n, seed), None) for seed in set_seeds)
         return Result(str(images.place), self.stamp(self.n), mean, spread, picture=picture)
 
+    def check(self, model: Model | Mixture) -> None:
+        """That all that is to be measured can be.
+
+        Raises:
+            Invalid: a mixture has no such thing.
+        """
+        alone = [name for name in (*self.model_metrics, *self.decoder_metrics) if name != "likelihood"]
+        if len(model.members) > 1 and alone:
+            raise Invalid(f"metrics: {alone[0]}; a mixture of checkpoints has none, leave it out")
+
     def evaluate_run(self, run: Run) -> Iterator[Result]:
         """A model's samples, then what the model says of held-out examples."""
         if self.sample_metrics or self.decoder_metrics:
@@ -235,16 +256,10 @@ class Evaluator:
             yield self._evaluate_model(run)
 
     def _evaluate_samples(self, run: Run) -> Result:
-        model, set_seeds, parallel = run.model, seeds(self.settings.seeds), run.model.config.parallel
+        model, set_seeds = run.model, seeds(self.settings.seeds)
         sampler = Sampler(model.game, model.ema, self.settings.batch_norm)
         quantised = (lambda x: x) if self.points else QUANTISED[self.quantised]
-        sets = (
-            (
-                quantised(sampler.draw(model.state, self.n, seed, str(run.folder), parallel)),
-                sampler.labels(self.n, seed),
-            )
-            for seed in set_seeds
-        )
+        sets = ((quantised(run.draw(sampler, self.n, seed)), sampler.labels(self.n, seed)) for seed in set_seeds)
         stamp = dataclasses.replace(
             self.stamp(self.n),
             quantised=None if self.points else self.quantised,
@@ -254,7 +269,7 @@ class Evaluator:
         )
         mean, spread, picture = self.score_samples(sets) if self.sample_metrics else ({}, {}, None)
         if self.decoder_metrics:
-            mean |= path_length(model, self.extractor, self.n)
+            mean |= path_length(model.members[0], self.extractor, self.n)
         return run.result(stamp, mean, spread, picture)
 
     def _evaluate_model(self, run: Run) -> Result:
@@ -318,6 +333,8 @@ def evaluate(
     require(len(sets) <= 1, "run_dirs", names, "one data set; evaluate each by itself")
     parallel = runs[0].model.config.parallel if runs else ALL
     evaluator = Evaluator(next(iter(sets.values()), data), settings, parallel)
+    for run in runs:
+        evaluator.check(run.model)
     results = [real] if (real := evaluator.evaluate_real()) else []
     for run in runs:
         results += evaluator.evaluate_run(run)

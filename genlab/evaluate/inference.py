@@ -1,6 +1,7 @@
 """What an encoding method says of given examples: likelihood, reconstructions, latents, with all its networks."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from genlab.evaluate.reconstruction import ssim
 from genlab.kernels.random import Keys, example_keys
 from genlab.losses.importance import bounds
 from genlab.methods.game import Divergent, Encoding, ImportanceWeighted, Unnormalised
-from genlab.model import Model
+from genlab.model import Mixture, Model, log_mean_exp
 from genlab.parts.likelihood import OF_LEVELS
 from genlab.parts.types import Networks
 from genlab.train import spmd
@@ -32,6 +33,12 @@ Labels = np.ndarray | None  # of examples, for methods with classes
 
 def over_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Labels = None) -> PyTree:
     """`f(networks, examples, keys, labels)` of all examples, on the devices of its run; labels may be None."""
+    return over_members([model], x, f, title, labels)[0]
+
+
+def over_members(members: Sequence[Model], x: np.ndarray, f: Any, title: str, labels: Labels = None) -> list[PyTree]:
+    """The same of each of several checkpoints of a run, by one program."""
+    model = members[0]
     data, classes = model.config.data.unaugmented, model.method.classes
 
     def chunk(constants: PyTree, rows: PyTree) -> PyTree:
@@ -43,16 +50,18 @@ def over_examples(model: Model, x: np.ndarray, f: Any, title: str, labels: Label
     rows = {"x": x, "index": np.arange(len(x))} | ({"label": labels} if classes else {})
     parallel = model.config.parallel
     size = min(CHUNK, -(-len(x) // len(spmd.evaluation_devices(parallel))))
-    return over_rows(chunk, (model.state, stream(0, "inference")), rows, size, title, parallel)
+    key = stream(0, "inference")
+    return [over_rows(chunk, (member.state, key), rows, size, title, parallel) for member in members]
 
 
-def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:
+def likelihood(model: Model | Mixture, x: np.ndarray, importance: int, labels: Labels = None) -> Scores:
     """ELBO, and importance-weighted bound (Burda et al. 2016, eq. 8) with its standard error, in nats per example.
 
     Of bits a probability, else a density of points or of pixels in [-1, 1]; of dequantised images, where it bounds the
     probability of their 256 grey levels (Theis et al. 2016), also in bits per dimension. Without that noise it bounds
     nothing, and grows without limit as the scale falls. Where a density is known but for its constant, that comes from
-    annealed runs, with a standard error of its own. A conditional method's likelihood is that of x given its label.
+    annealed runs, with a standard error of its own. A conditional method's likelihood is that of x given its label. A
+    mixture's is the mean of its members', and so are the bounds.
 
     What a method of bits says of grey levels is no likelihood: it does not add up to 1 over images. It is called what
     it is, "grey_cross_entropy": minus the ELBO with cross-entropies in place of -log p(x|z), in nats per example.
@@ -67,13 +76,17 @@ def likelihood(model: Model, x: np.ndarray, importance: int, labels: Labels = No
     def example_bounds(networks: Networks, x: Array, keys: Keys, labels: Any) -> dict[str, Float[Array, " b"]]:
         return bounds(partial(method.log_weight, networks, x, labels=labels), keys, importance)
 
-    found = over_examples(model, x, example_bounds, "likelihood", labels)
-    found = {name: values.astype(np.float64) for name, values in found.items()}
-    constant: Scores = {}
-    if isinstance(method, Unnormalised):
-        constant = dict(zip(("log_partition", "log_partition_error"), model.log_partition, strict=True))
-        found = {name: values - constant["log_partition"] for name, values in found.items()}
-    (elbo, error), (bound, bound_error) = (_mean(found[name]) for name in ("elbo", "bound"))
+    members, constant = model.members, Scores()
+    found = over_members(members, x, example_bounds, "likelihood", labels)
+    partitions = [member.log_partition if isinstance(method, Unnormalised) else (0.0, 0.0) for member in members]
+    if isinstance(method, Unnormalised) and len(members) == 1:
+        constant = dict(zip(("log_partition", "log_partition_error"), partitions[0], strict=True))
+
+    def mixed(name: str) -> Float[np.ndarray, " n"]:
+        each = zip(found, partitions, strict=True)
+        return log_mean_exp([own[name].astype(np.float64) - log_z for own, (log_z, _) in each])
+
+    (elbo, error), (bound, bound_error) = (_mean(mixed(name)) for name in ("elbo", "bound"))
     data = model.config.data
     if method.observation == "bernoulli" and binarised(data, x) == "none":
         return constant | {"grey_cross_entropy": -elbo, "grey_cross_entropy_error": error}

@@ -6,6 +6,7 @@ from pathlib import Path
 from genlab.config.plain import from_dict, read
 from genlab.data.config import Data
 from genlab.data.sources import load as load_data
+from genlab.errors import require
 from genlab.evaluate.evaluator import Run
 from genlab.evaluate.samples import ExternalImages, read_folder, read_npz
 from genlab.model import load
@@ -13,12 +14,17 @@ from genlab.track.folder import RunFolder
 from genlab.train.checkpoint import Checkpoints
 
 
-def load_runs(folders: Sequence[Path], step: int | str, ema: bool) -> list[Run]:
-    """The models of runs at an iteration, or at their "last" or "best" checkpoint, or at "both".
+def load_runs(folders: Sequence[Path], step: int | str, ema: bool, steps: Sequence[int] = ()) -> list[Run]:
+    """The models of runs at an iteration, or at their "last" or "best" checkpoint, or at "both"; with `steps` the
+    mixtures of these checkpoints instead.
 
     Raises:
-        Invalid: a folder that holds no run or no such checkpoint.
+        Invalid: a folder that holds no run or no such checkpoint, or another step than "both" beside several.
     """
+    if steps:
+        require(step == "both", "step", step, "possible beside steps")
+        which = "mixture" if len(steps) > 1 else ""
+        return [Run(folder, load(folder, ema=ema, steps=steps), which) for folder in folders]
     found = []
     for folder in folders:
         found += [Run(folder, load(folder, at, ema), which) for at, which in _steps(folder, step)]

@@ -18,7 +18,7 @@ from genlab.evaluate.modes import good_share, modes_covered
 from genlab.evaluate.reference import Reference, ReferenceFeatures
 from genlab.evaluate.score import inception_score
 from genlab.evaluate.transport import transport_distance
-from genlab.model import Model
+from genlab.model import Mixture, Model
 
 ImageMetric = Literal["frechet", "kernel", "score", "precision", "density", "classes", "neighbours"]
 PointMetric = Literal["modes", "transport"]
@@ -183,14 +183,17 @@ def transport(points: np.ndarray, real: Reference, kind: str) -> Scores:
 POINT_METRICS: Mapping[str, Callable[[np.ndarray, Reference, str], Scores]] = {"modes": modes, "transport": transport}
 
 
-def model_metric(metric: str, model: Model, train: Reference, test: Reference, options: MetricOptions) -> Scores:
-    """The scores of a metric of `OfModels`, on held-out examples.
+def model_metric(
+    metric: str, model: Model | Mixture, train: Reference, test: Reference, options: MetricOptions
+) -> Scores:
+    """The scores of a metric of `ModelMetric`, on held-out examples; of a mixture that of likelihood alone.
 
     Raises:
         Invalid: the method has nothing of the kind.
     """
     if metric == "likelihood":
         return inference.likelihood(model, test.x, options.importance, test.label)
+    (model,) = model.members
     if metric == "reconstruction":
         return inference.reconstruction(model, test.x, test.label)
     if metric == "latents":

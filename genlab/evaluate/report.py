@@ -12,7 +12,7 @@ from genlab.evaluate.evaluator import Result
 from genlab.evaluate.measure import Scores, main_names
 from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.track.folder import RunFolder
-from genlab.track.rows import rows as whole_rows
+from genlab.track.rows import objects
 from genlab.track.sinks import Pngs, Wandb
 
 RUN_COLUMNS = ("name", "which", "step", "n")
@@ -63,7 +63,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def _run_cells(result: Result) -> tuple[str, str, str, str]:
     n = result.stamp.n_generated or result.stamp.n_real
-    return result.name, result.which, "" if result.step is None else str(result.step), str(n)
+    steps = result.steps if result.step is None else (result.step,)
+    return result.name, result.which, "+".join(map(str, steps)), str(n)
 
 
 def cell(result: Result, name: str) -> str:
@@ -77,7 +78,7 @@ def cell(result: Result, name: str) -> str:
 def row(result: Result) -> dict:
     """A result as a line of `evaluation.jsonl`; an equal evaluation gives an equal line."""
     stamp = {name: value for name, value in dataclasses.asdict(result.stamp).items() if value not in (None, "")}
-    about = {"name": result.name, "step": result.step, "which": result.which or None}
+    about = {"name": result.name, "step": result.step, "steps": result.steps or None, "which": result.which or None}
     plain = {name: value for name, value in about.items() if value is not None}
     return plain | {"stamp": stamp, "scores": result.scores} | ({"spread": result.spread} if result.spread else {})
 
@@ -90,11 +91,11 @@ def recorded(run: Path) -> list[Result]:
     """
     from pydantic import ConfigDict, ValidationError, create_model
 
-    fields: Any = {"name": (str, ...), "step": (int, ...), "which": (str, ""), "stamp": (Stamp, ...)}
-    fields |= {"scores": (Scores, ...), "spread": (Scores, {})}
+    fields: Any = {"name": (str, ...), "step": (int | None, None), "steps": (tuple[int, ...], ()), "which": (str, "")}
+    fields |= {"stamp": (Stamp, ...), "scores": (Scores, ...), "spread": (Scores, {})}
     reader = create_model("Line", __config__=ConfigDict(strict=True, extra="forbid"), **fields)
     path, found = run / "evaluation.jsonl", []
-    for line, _ in whole_rows(path):
+    for line, _ in objects(path):
         try:
             result = reader.model_validate_json(line)
         except ValidationError as error:
@@ -125,8 +126,14 @@ def record(results: Sequence[Result]) -> None:
 def _pictures(run: Path, results: Sequence[Result]) -> None:
     folder = Pngs(RunFolder(run).samples)
     for result in results:
-        if result.picture is not None and result.step is not None:
-            folder.image(result.step, "neighbours", result.picture)
+        if result.picture is not None:
+            step, mixed = _place(result)
+            folder.image(step, f"{mixed.replace('/', '_')}neighbours", result.picture)
+
+
+def _place(result: Result) -> tuple[int, str]:
+    """The iteration under which a run's record has a result, of a mixture its last, and what its names begin with."""
+    return (max(result.steps), "mixture/") if result.steps else (result.step or 0, "")
 
 
 def _wandb(run: Path, results: Sequence[Result]) -> None:
@@ -137,8 +144,8 @@ def _wandb(run: Path, results: Sequence[Result]) -> None:
     config = from_dict(read(folder.config)["config"])
     sink = Wandb(folder, config.track.wandb, config.track.project, run.resolve().name, to_dict(config))
     for result in results:
-        step = result.step or 0
-        sink.scalars(step, {f"eval/{name}": score for name, score in result.scores.items()})
+        step, mixed = _place(result)
+        sink.scalars(step, {f"eval/{mixed}{name}": score for name, score in result.scores.items()})
         if result.picture is not None:
-            sink.image(step, "eval/neighbours", result.picture)
+            sink.image(step, f"eval/{mixed}neighbours", result.picture)
     sink.close()

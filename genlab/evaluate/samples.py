@@ -66,7 +66,14 @@ class Sampler:
         return None if drawn is None else np.asarray(drawn)
 
     def draw(self, state: TrainState, n: int, seed: int, label: str, parallel: Parallel = ALL) -> np.ndarray:
-        """`n` samples: images in [-1, 1], or points; with running averages those of `Model.sample`.
+        """The first `n` samples, see `draw_at`."""
+        return self.draw_at(state, np.arange(n), seed, label, parallel)
+
+    def draw_at(
+        self, state: TrainState, index: Int[np.ndarray, " n"], seed: int, label: str, parallel: Parallel = ALL
+    ) -> np.ndarray:
+        """The samples of these rising numbers: images in [-1, 1], or points; with running averages those of
+        `Model.sample`. Those that follow fill up the last batch, at which batch norm may look.
 
         Raises:
             Invalid: samples that are not finite.
@@ -74,9 +81,9 @@ class Sampler:
         devices = len(evaluation_devices(parallel))
         together = BATCH if self.batch_norm == "batch" else CHUNK * devices
         devices = 1 if together % devices else devices
-        index = np.arange(-(-n // together) * together)  # whole batches, since batch norm may look at them
-        constants, size = (state, stream(seed, "sample")), together // devices
-        x = over_rows(self, constants, index, size, f"{label} samples", replace(parallel, devices=devices))[:n]
+        n, constants, size = len(index), (state, stream(seed, "sample")), together // devices
+        whole = np.concatenate([index, index[-1] + 1 + np.arange(-n % together)])
+        x = over_rows(self, constants, whole, size, f"{label} samples", replace(parallel, devices=devices))[:n]
         if not np.isfinite(x).all():
             raise Invalid(f"run_dirs: {label}; its samples must be finite numbers")
         return x

@@ -16,11 +16,10 @@ from genlab.train.state import Game, TrainState
 
 EXAMPLES = 2048  # held-out images, and samples, at most
 POINTS = 1000
-SCORES = ("eval/kernel_distance", "eval/transport")  # what it returns, of images and of points
 
 
 def make_scorer(config: Config, game: Game, dataset: Dataset) -> Scorer:
-    """A function of the state: the kernel distance of images, or the optimal transport of points.
+    """A function of the state: the kernel distance of images, or the optimal transport of points, as `config.monitor`.
 
     The kernel distance is unbiased, so that few examples, as validation has them, do; features are those of the
     classifier that comes with genlab for the set, else pixels.

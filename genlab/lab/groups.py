@@ -16,7 +16,7 @@ from genlab.track.folder import RunFolder
 
 # What makes no other configuration: where and how often things are written and computed, and the seed. How long a run
 # trains may change when it goes on, but two that train for unlike times are two configurations.
-IGNORED = (*(name for name in MAY_CHANGE if name != "train.steps"), "train.seed")
+IGNORED = (*(name for name in MAY_CHANGE if name not in ("train.steps", "train.patience")), "train.seed")
 ABSENT = object()  # the value of a setting that a configuration has not
 
 Flat = dict[str, Any]  # settings by their path, as `data.batch_size`

@@ -28,6 +28,7 @@ from genlab.train.checkpoint import abstract
 from genlab.train.interrupt import Interrupt
 from genlab.train.loop import Loop, MakeScorer, make_loop, train
 from genlab.train.observer import Observer, Scorer
+from genlab.train.patience import Patience
 from genlab.train.setup import OpenRun, load_data, mean_if_needed, open_run
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, repeat
@@ -85,6 +86,8 @@ def _train_family(family: Family, run_dir: Path, make_scorer: MakeScorer | None,
                 return None
         interrupt = stack.enter_context(Interrupt())
         population = Population.open(family, run_dir, stack, make_scorer)
+        for found in population.report():
+            print(found, file=sys.stderr)
         for step, cohort in population.cohorts():
             loop, state = population.prepare(cohort, step, stack)
             with contextlib.suppress(Stopped):  # of the last of them, which `loop.ended` names too
@@ -138,12 +141,21 @@ class Population:
         Of those whose newest checkpoints differ, as after a kill between two of them, the later go back to the earlier.
         """
         steps = self.family.first.train.steps
-        waiting = {name: step for name, (step, _) in self.found.items() if step < steps}
+        waiting = {n: step for n, (step, _) in self.found.items() if step < steps and not self._patience(n).ended}
         while waiting:
             at = min(waiting.values())
             together = [name for name, step in waiting.items() if step == at or at in self.runs[name].checkpoints.steps]
             yield at, together
             waiting = {name: step for name, step in waiting.items() if name not in together}
+
+    def report(self) -> list[str]:
+        """Which members ended early before, and why."""
+        found = {name: self._patience(name) for name in self.runs}
+        ended = {name: patience for name, patience in found.items() if patience.ended}
+        return [f"{name}: {ended[name].describe(self.runs[name].checkpoints.monitors)}" for name in ended]
+
+    def _patience(self, name: str) -> Patience:
+        return self.runs[name].patience(self.found[name][0], self.make_scorer is not None)
 
     def prepare(self, names: list[str], step: int, stack: contextlib.ExitStack) -> tuple[Loop, TrainState]:
         """The loop of these members, and their state, all at `step`."""

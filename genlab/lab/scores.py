@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from genlab.config.sections import SCORES
 from genlab.evaluate.measure import HIGHER, LOWER, main_names
 from genlab.evaluate.protocol import Stamp, describe_stamp, differences
 from genlab.evaluate.report import recorded
-from genlab.evaluate.scorer import SCORES
 from genlab.lab.groups import Group, Run, differing, said
 from genlab.nn.net import Net
 from genlab.parts.optimizer import Optimizer
@@ -181,8 +181,8 @@ def _better(name: str) -> int:
 
 def _chosen_step(run: Run, curves: Curves, which: Which) -> int:
     """The iteration of a run's last validation, or of that at which what its best checkpoint is kept by is least."""
-    scores = [name for name in SCORES if name in curves] if run.config.evaluate.every else []
-    values = curves.get((scores or [run.config.method.monitor])[0], [(-1, math.inf)])
+    name = run.config.monitor if run.config.monitor in curves else run.config.method.monitor
+    values = curves.get(name, [(-1, math.inf)])
     return values[-1][0] if which == "last" else min(values, key=lambda value: value[1])[0]
 
 

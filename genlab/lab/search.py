@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from genlab.config.sections import Config
 from genlab.data.sources import load
 from genlab.errors import Invalid, Stopped, require
-from genlab.evaluate.scorer import SCORES, make_scorer
+from genlab.evaluate.scorer import make_scorer
 from genlab.lab.plan import Plan
 from genlab.lab.space import configured
 from genlab.lab.study import Study, outcome
@@ -34,7 +34,7 @@ class Watch:
 
     study: Study
     trial: FrozenTrial
-    monitors: tuple[str, ...]
+    monitor: str
 
     def scalars(self, step: int, values: Mapping[str, Value]) -> None:
         """Take the metrics of iteration `step`.
@@ -42,9 +42,9 @@ class Watch:
         Raises:
             Pruned: the run is to end.
         """
-        for name in self.monitors:
-            if name in values and self.study.report(self.trial, step, float(np.asarray(values[name]))):
-                raise Pruned(f"step {step}: {name} is {values[name]}, and others were better")
+        value = values.get(self.monitor)
+        if value is not None and self.study.report(self.trial, step, float(np.asarray(value))):
+            raise Pruned(f"step {step}: {self.monitor} is {value}, and others were better")
 
     def image(self, step: int, name: str, pixels: Pixels) -> None:
         """Pictures tell a study nothing."""
@@ -98,9 +98,8 @@ def _score(study: Study, trial: FrozenTrial, seed: int) -> float:
     """
     config = run_config(study.plan, trial, seed)
     folder = run_folder(study.folder, trial.number, seed)
-    monitors = SCORES if config.evaluate.every else (config.method.monitor,)
     try:
-        stopped = train(config, folder, make_scorer, [Watch(study, trial, monitors)] if seed == 0 else [])
+        stopped = train(config, folder, make_scorer, [Watch(study, trial, config.monitor)] if seed == 0 else [])
     except Diverged as error:
         print(f"trial {trial.number}: {error}", file=sys.stderr)
         return float("inf")

@@ -60,7 +60,7 @@ class Optimizer:
     horizon: int = 0
     """Iteration at which linear and cosine reach 0; 0 means train.steps, so set it when you mean to train on."""
     period: int = 1000
-    """Iterations between restarts of cosine_restarts."""
+    """Iterations between restarts of cosine_restarts; the checkpoint at the end of each is kept, as a snapshot."""
     milestones: tuple[int, ...] = ()
     """Iterations, in rising order, from each of which on the learning rate of steps is multiplied by `decay` again."""
     decay: float = 0.1

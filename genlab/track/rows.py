@@ -1,4 +1,4 @@
-"""The rows of a run's metrics.jsonl, as they are read."""
+"""The rows of a run's records, metrics.jsonl above all, as they are read."""
 
 import json
 from collections.abc import Iterator
@@ -13,10 +13,15 @@ def rows(path: Path) -> Iterator[tuple[bytes, Row]]:
 
     Other lines are passed over: one that a kill cut short, or that a trainer is just writing, or that is no row.
     """
+    return ((line, row) for line, row in objects(path) if type(row.get("step")) is int and row["step"] >= 0)
+
+
+def objects(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Every whole line that is a JSON object, with its bytes."""
     for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
         try:
-            row = json.loads(line) if line.endswith(b"\n") else None
+            found = json.loads(line) if line.endswith(b"\n") else None
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and type(row.get("step")) is int and row["step"] >= 0:
-            yield line, row
+        if isinstance(found, dict):
+            yield line, found

@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax: asynchronous, atomic, the newest few and the best one kept. The only file that knows Orbax."""
+"""Checkpoints by Orbax: asynchronous, atomic, the newest few, the best and snapshots kept. It alone knows Orbax."""
 
 import contextlib
 import functools
@@ -7,7 +7,8 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,24 @@ from orbax.checkpoint import v1 as ocp
 from genlab.config.sections import Config
 from genlab.errors import Invalid, Stopped
 from genlab.train import record
+from genlab.train.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """Orbax's policy that keeps the checkpoints of these steps."""
+
+    steps: Snapshots
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        return [checkpoint.step in self.steps for checkpoint in checkpoints]
+
+
 class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
-    """The checkpoints of the run that is configured so, by step: to write, keeping the best and the newest `keep`, or
-    only to read. Each is read as it was written, or not at all: see `record`.
+    """The checkpoints of the run that is configured so, by step: to write, keeping the best, the newest `keep` and all
+    snapshots, or only to read. Each is read as it was written, or not at all: see `record`.
 
     Raises:
         Invalid: a checkpoint's own records are damaged; `set_aside_damaged` moves such ones away.
@@ -43,7 +55,9 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         try:
             self._checkpointer = ocp.training.Checkpointer(
                 self._folder,
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [policies.LatestN(keep), best, _Kept(Snapshots.of(config))]
+                ),
                 cleanup_tmp_directories=keep is not None,  # what lies unfinished may be a trainer's at work
             )
         except ValueError as error:

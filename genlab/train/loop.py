@@ -49,15 +49,17 @@ class Loop:
     progress: Progress
     blocking: bool
     ended: dict[str, str] = field(default_factory=dict)
-    """Runs that ended before the others, and why."""
+    """Runs that could not go on, and why."""
 
     def run(self, state: TrainState, step: int, interrupt: Interrupt) -> TrainState:
-        """Train from `step` on, until the last step or an interrupt; the state is saved at the end in both cases.
+        """Train from `step` on, until the last step, an interrupt, or until no run has patience left.
+
+        The state is saved at the end in all cases.
 
         A run among several that cannot go on ends alone. Raises what stops a single one, or the last of several.
         """
         times, pace, pending = Timetable(self.config), Pace(), None
-        while step < self.config.train.steps and not interrupt.requested:
+        while step < self.config.train.steps and not interrupt.requested and self._under_way().any():
             n = 1 if self.feed.single else min(pace.iterations, times.next_event(step) - step)
             state, metrics = self.call(state, self.feed.arrays(step), self.index, np.int32(n), self._under_way())
             step += n
@@ -78,17 +80,18 @@ class Loop:
         return state
 
     def report(self) -> None:
-        """Say which checkpoints scored best."""
+        """Say which runs ended early for want of patience, and which checkpoints scored best."""
         for name, observer in self.observers.items():
-            found = observer.report()
-            if found:
+            for found in observer.report():
                 self.progress.message(f"{name}: {found}" if self.split else found)
 
     def _states(self, state: TrainState) -> list[TrainState]:
         return self.split(state) if self.split else [state]
 
     def _under_way(self) -> Bool[np.ndarray, " runs"]:
-        return np.array([name not in self.ended for name in self.observers])
+        return np.array(
+            [name not in self.ended and not observer.patience.ended for name, observer in self.observers.items()]
+        )
 
     def _handle_metrics(self, metrics: Metrics) -> int:
         """Fetch a call's metrics, show and record them; the iteration that they are of."""
@@ -104,8 +107,8 @@ class Loop:
 
     def _for_each(self, action: Callable[..., None], parts: list[Any]) -> None:
         """Do something for every run that is under way, each with its own part."""
-        for (name, observer), part in zip(self.observers.items(), parts, strict=True):
-            if name in self.ended:
+        for (name, observer), part, under_way in zip(self.observers.items(), parts, self._under_way(), strict=True):
+            if not under_way:
                 continue
             try:
                 action(observer, part)

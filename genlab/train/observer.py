@@ -13,6 +13,8 @@ from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder
 from genlab.track.sinks import Tracker
 from genlab.train.checkpoint import Checkpoints
+from genlab.train.patience import Patience
+from genlab.train.snapshots import Snapshots
 from genlab.train.state import TrainState
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
@@ -34,7 +36,8 @@ class Timetable:
         c = self.config
         scoring = (c.evaluate.every,) if c.evaluate.every else ()
         intervals = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
-        return min(c.train.steps, *((step // every + 1) * every for every in intervals))
+        regular = ((step // every + 1) * every for every in intervals)
+        return min(c.train.steps, *regular, *Snapshots.of(c).after(step))
 
     def is_event(self, step: int) -> bool:
         """Whether anything is to be done after iteration `step`."""
@@ -45,8 +48,14 @@ class Timetable:
         return every > 0 and (step % every == 0 or step == self.config.train.steps)
 
     def saving(self, step: int) -> bool:
-        """Whether a checkpoint is due, as after every scoring."""
-        return self.due(step, self.config.checkpoint.every) or self.due(step, self.config.evaluate.every)
+        """Whether a checkpoint is due, as at the end of every cycle, and after all that may end training early."""
+        c = self.config
+        deciding = c.evaluate.every or (c.train.patience and c.train.validate_every)
+        return self.due(step, c.checkpoint.every) or self.due(step, deciding) or step in Snapshots.of(c)
+
+    def validating(self, step: int) -> bool:
+        """Whether a validation is due, as before every checkpoint."""
+        return self.saving(step) or self.due(step, self.config.train.validate_every)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Observer:
     validate: Callable[[TrainState], Metrics] | None
     scorer: Scorer | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
+    patience: Patience
 
     def record(self, values: dict[str, Any], step: int, speed: dict[str, float]) -> None:
         """Check the metrics of iteration `step`, and record them if a row is due.
@@ -73,30 +83,34 @@ class Observer:
             self.tracker.scalars(step, values | speed)
 
     def look(self, state: TrainState, step: int) -> None:
-        """Validate, score, draw and save, as far as each is due.
+        """Validate, score, draw and save, as far as each is due; whether that ends the run is up to its patience.
 
         DO NOT change the order: a row is checked before its state is saved, and saved before it can be lost.
 
         Raises:
             Diverged: a metric of validation, or a score, is not finite.
         """
-        c, times = self.config, Timetable(self.config)
+        times = Timetable(self.config)
         self.folder.check()
         saving, monitor = times.saving(step), None
-        if self.validate and (saving or times.due(step, c.train.validate_every)):
+        if self.validate and times.validating(step):
             metrics = to_host(self.validate(state))
             self._check(step, metrics)
-            monitor = metrics[c.method.monitor]
+            monitor = metrics[self.config.method.monitor]
             self.tracker.scalars(step, metrics)
         if self.scorer and saving:
             monitor, scores = self.scorer(state)
             self._check(step, scores)
             self.tracker.scalars(step, scores)
-        if times.due(step, c.track.samples_every):
+        if times.due(step, self.config.track.samples_every):
             for name, pixels in self.pictures(state).items():
                 self.tracker.image(step, name, pixels)
         if saving:
             self.checkpoints.save(step, state, monitor)
+            if monitor is not None:
+                self.patience.values[step] = monitor
+        if self.patience.ended:
+            self.finish(state, step)
 
     def finish(self, state: TrainState, step: int) -> None:
         """Make sure that the state is on disk."""
@@ -105,14 +119,15 @@ class Observer:
             self.checkpoints.save(step, state)
         self.checkpoints.wait()
 
-    def report(self) -> str | None:
-        """Which checkpoint scored best, and how the last one did; None without scores."""
+    def report(self) -> list[str]:
+        """Why it ended early, if it did; with scores, which checkpoint scored best, and how the last one did."""
         monitors = self.checkpoints.monitors
+        early = [self.patience.describe(monitors)] if self.patience.ended else []
         if not (self.scorer and monitors):
-            return None
+            return early
         (best, score), last = next(iter(monitors.items())), self.checkpoints.steps[-1]
         final = f"{monitors[last]:.4g} at the last" if last in monitors else "none at the last"
-        return f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}"
+        return [*early, f"score: {score:.4g} at the best checkpoint, step {best}; {final}, step {last}"]
 
     def _check(self, step: int, values: dict[str, Any]) -> None:
         not_finite = [name for name, value in values.items() if not np.isfinite(value).all()]

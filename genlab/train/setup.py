@@ -19,10 +19,12 @@ from genlab.data.splits import Dataset
 from genlab.errors import require
 from genlab.parts.types import Metrics
 from genlab.track.folder import RunFolder, versions, write_json
+from genlab.track.history import curves
 from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
 from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
-from genlab.train.observer import Observer, Scorer
+from genlab.train.observer import Observer, Scorer, Timetable
+from genlab.train.patience import Patience
 from genlab.train.state import Game, TrainState
 
 
@@ -77,18 +79,28 @@ class OpenRun:
         wandb = Wandb(self.folder, track.wandb, track.project, name, plain, group)
         tracker = Tracker([jsonl, Pngs(self.folder.samples), wandb, *sinks])
         stack.enter_context(contextlib.closing(tracker))
-        return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures)
+        patience = self.patience(step, scorer is not None)
+        return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures, patience)
+
+    def patience(self, step: int, scored: bool) -> Patience:
+        """How the run stands at `step` by its rows, and by what its checkpoints say of themselves should one be lost.
+
+        `scored`: whether config.evaluate.every has a scorer.
+        """
+        name = self.config.monitor if scored else self.config.method.monitor
+        found = self.checkpoints.monitors | dict(curves(self.folder).get(name, []))
+        known = {at: value for at, value in found.items() if at <= step and self._belongs({"step": at, name: value})}
+        return Patience(self.config.train.patience, self.config.train.steps, name, known)
 
     def _belongs(self, row: Mapping[str, Any]) -> bool:
         """Whether a run that never stopped would have written this row too."""
-        config, last = self.config, self.before["train"]["steps"]
+        times, step, last = Timetable(self.config), row["step"], self.before["train"]["steps"]
+        if not step == last < self.config.train.steps:  # only what is written at the end alone does not
+            return True
         kinds = {name.partition("/")[0] for name in row}
-        saving = (config.checkpoint.every, *([config.evaluate.every] if config.evaluate.every else []))
-        intervals: tuple[int, ...] = (config.track.every,)
-        if kinds & {"validation", "eval"}:
-            intervals = (config.train.validate_every, *saving) if "validation" in kinds else saving
-        only_at_the_end = row["step"] == last < config.train.steps
-        return not only_at_the_end or any(row["step"] % every == 0 for every in intervals)
+        if "validation" in kinds:
+            return times.validating(step)
+        return times.saving(step) if "eval" in kinds else times.due(step, self.config.track.every)
 
 
 def open_run(config: Config, run_dir: Path, stack: contextlib.ExitStack) -> OpenRun:
@@ -113,9 +125,11 @@ def load_data(config: Config) -> Dataset:
     """The data of a run.
 
     Raises:
-        Invalid: they are not to be had, or have other classes than its method.
+        Invalid: they are not to be had, have other classes than its method, or none held out to end it early by.
     """
     dataset = load(config.data)
+    patience, needed = config.train.patience, "possible without a validation split (data.validation)"
+    require(not patience or len(dataset.validation) > 0, "train.patience", patience, needed)
     known, own = len(dataset.classes), config.method.classes
     allowed = f"0 or {known}, the classes of {dataset.name}" if known else f"0: {dataset.name} has no labels"
     require(own in (0, known), "method.classes", own, allowed)

@@ -21,7 +21,7 @@ def initial_state(game: Game, state: TrainState, init: Init) -> TrainState:
     if init.run_dir is None:
         return state
     try:
-        source = restore(init.run_dir, init.step).state
+        source = restore(init.run_dir, [init.step]).states[0]
     except Invalid as error:
         raise Invalid(f"init.run_dir: {str(error).removeprefix('run-dir: ')}") from None
     averages = source.ema if init.ema else {"params": {}, "stats": {}}

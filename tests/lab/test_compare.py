@@ -58,6 +58,13 @@ def test_seeds_that_one_alone_has_are_left_out_where_they_are_paired(learning_ra
     assert pair.paired and pair.seeds == (2, 2) and pair.difference.value == pytest.approx(-1.5)
 
 
+def test_a_mixture_of_checkpoints_is_neither_the_last_nor_the_best(learning_rates, evaluated):
+    before = compared(learning_rates).tables
+    for run in learning_rates:
+        evaluated(run, which="mixture", step=None, frechet=99.0)
+    assert repr(compared(learning_rates).tables) == repr(before)
+
+
 def test_of_many_configurations_each_is_compared_with_the_first(recorded_run, evaluated):
     runs = [recorded_run(f"{size}", data={"batch_size": size}) for size in range(8, 14)]
     for run in runs:

@@ -17,6 +17,7 @@ from genlab.train.checkpoint import Checkpoints
 from genlab.train.loop import train
 
 RATE = "method.critic_optimizer.learning_rate"
+MONITOR = "validation/sliced_wasserstein"
 
 
 @pytest.fixture
@@ -74,6 +75,17 @@ def test_a_trial_worse_than_the_median_ends_at_its_first_validation(plan, join, 
     assert trial.state == (TrialState.PRUNED if len(steps) == 1 else TrialState.COMPLETE)
     assert list(trial.intermediate_values) == steps
     assert max(row["step"] for row in rows(run_folder(study.folder, 5))) == steps[-1]
+
+
+def test_a_trial_whose_run_ends_early_is_complete(plan, join):
+    patient = dataclasses.replace(plan.settings.train, validate_every=1, patience=1, ema=0.0)
+    space = from_dict({RATE.replace("critic", "generator"): {"choices": [0.3]}})
+    study = join(dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, train=patient), space=space))
+    work(study, 1)
+    (trial,) = study.trials()
+    found = {row["step"]: row.get(MONITOR) for row in rows(run_folder(study.folder, 0)) if MONITOR in row}
+    assert trial.state == TrialState.COMPLETE and trial.value == min(found.values())
+    assert max(found) < 10 and found[max(found)] >= trial.value
 
 
 def test_hyperband_ends_trials_too(plan, join):
