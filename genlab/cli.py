@@ -69,6 +69,21 @@ class Command(Configured):
     far as one program can. Given several times, every combination."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Which weights of a run are loaded."""
+
+    step: int | None = None
+    """Which checkpoint; the newest by default."""
+    ema: bool = True
+    """Averaged weights, or those of the last iteration."""
+    decay: float | None = None
+    """Which average, of a run that has several: its decay, one of train.ema; the first by default."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
 C = TypeVar("C", bound=Configured)
 
 

@@ -46,6 +46,7 @@ class Model:
     state: TrainState
     ema: bool
     classes: tuple[str, ...] = ()  # names of the data's classes
+    decay: float | None = None  # that of its average, if it was asked for
 
     @property
     def members(self) -> "tuple[Model, ...]":
@@ -367,5 +368,5 @@ def load(
     require(step is None or not steps, "step", step, "possible beside steps")
     require(len(set(steps)) == len(steps), "steps", tuple(steps), "steps of which each is given once")
     run = restore(run_dir, steps or [step], decay)
-    members = tuple(Model(run.config, run.game.shape, run.game, state, ema, run.classes) for state in run.states)
+    members = tuple(Model(run.config, run.game.shape, run.game, state, ema, run.classes, decay) for state in run.states)
     return members[0] if len(members) == 1 else Mixture(members)

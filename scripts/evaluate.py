@@ -29,6 +29,8 @@ class Command(Settings):
     """Several checkpoints, by their iterations, as one: their samples mixed, as of a snapshot ensemble."""
     ema: bool = True
     """Averaged weights, or those of the last iteration."""
+    decay: float | None = None
+    """Which average, of runs that have several: its decay, one of train.ema; the first by default."""
 
 
 def command(argv: list[str]) -> None:
@@ -38,8 +40,9 @@ def command(argv: list[str]) -> None:
     from genlab.evaluate.inputs import load_images, load_runs
     from genlab.evaluate.report import record, table
 
+    ema = settings.ema and settings.protocol == "none"
     results = evaluate(
-        load_runs(settings.run_dirs, settings.step, settings.ema and settings.protocol == "none", settings.steps),
+        load_runs(settings.run_dirs, settings.step, ema, settings.decay, settings.steps),
         load_images(settings.npz, settings.folder, settings.run_dirs, settings.data),
         settings.data,
         settings,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -21,10 +22,7 @@ class Command:
     """Where to serve it; 0 takes any that is free."""
     host: str = "127.0.0.1"
     """The address to serve it at; 0.0.0.0 shows it to the whole network."""
-    step: int | None = None
-    """Which checkpoint; the newest by default."""
-    ema: bool = True
-    """Averaged weights, or those of the last iteration."""
+    weights: Annotated[cli.Weights, tyro.conf.arg(name="")] = cli.Weights()
 
 
 def command(argv: list[str]) -> None:
@@ -36,9 +34,9 @@ def command(argv: list[str]) -> None:
 
     folders = [run.folder.path for run in find_runs(settings.run_dirs)]
     if len(folders) == 1:
-        application = server.app(load(folders[0], settings.step, settings.ema), folders[0])
+        application = server.app(load(folders[0], **vars(settings.weights)), folders[0])
     else:
-        application = several.app(folders, settings.step, settings.ema)
+        application = several.app(folders, vars(settings.weights))
     server.serve(application, settings.host, settings.port)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -16,10 +17,7 @@ class Command:
     """Folder of the run."""
     out: Path = Path("export")
     """Folder to write, of no suffix, which must be empty or not exist yet."""
-    step: int | None = None
-    """Which checkpoint; the newest by default."""
-    ema: bool = True
-    """Averaged weights, or those of the last iteration."""
+    weights: Annotated[cli.Weights, tyro.conf.arg(name="")] = cli.Weights()
 
 
 def command(argv: list[str]) -> None:
@@ -28,7 +26,7 @@ def command(argv: list[str]) -> None:
     from genlab.model import load
     from genlab.serve.export import write
 
-    write(load(settings.run_dir, settings.step, settings.ema), settings.run_dir, settings.out)
+    write(load(settings.run_dir, **vars(settings.weights)), settings.run_dir, settings.out)
     print(settings.out)
 
 

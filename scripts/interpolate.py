@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -25,10 +25,7 @@ class Command:
     """A picture with a row from each to the next (.png), or a film that returns to its start (.gif, .mp4)."""
     label: str | None = None
     """The class of all images, by name, of a conditional method."""
-    step: int | None = None
-    """Which checkpoint; the newest by default."""
-    ema: bool = True
-    """Averaged weights, or those of the last iteration."""
+    weights: Annotated[cli.Weights, tyro.conf.arg(name="")] = cli.Weights()
 
 
 def command(argv: list[str]) -> None:
@@ -42,7 +39,7 @@ def command(argv: list[str]) -> None:
     from genlab.track.grids import picture, tile
 
     require(settings.out.suffix in (".png", *FILMS), "out", str(settings.out), "a .png, .gif or .mp4 file")
-    model = load(settings.run_dir, settings.step, settings.ema)
+    model = load(settings.run_dir, **vars(settings.weights))
     label = model.class_indices((settings.label,))[0] if settings.label is not None else None
     with atomic_write(settings.out) as part:
         if settings.out.suffix == ".png":

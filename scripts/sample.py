@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -27,12 +28,9 @@ class Command:
     """Largest number in a latent from N(0, I), as in BigGAN: less variety, more typical samples."""
     shard: int | None = None
     """Write a folder of .npz files of so many samples."""
-    step: int | None = None
-    """Which checkpoint; the newest by default."""
+    weights: Annotated[cli.Weights, tyro.conf.arg(name="")] = cli.Weights()
     steps: tuple[int, ...] = ()
     """Several checkpoints, by their iterations, whose samples are mixed, as of a snapshot ensemble."""
-    ema: bool = True
-    """Averaged weights, or those of the last iteration."""
 
 
 def command(argv: list[str]) -> None:
@@ -42,7 +40,7 @@ def command(argv: list[str]) -> None:
     from genlab.model import load
     from genlab.train.samples import write_samples
 
-    model = load(settings.run_dir, settings.step, settings.ema, steps=settings.steps)
+    model = load(settings.run_dir, **vars(settings.weights), steps=settings.steps)
     write_samples(
         settings.out,
         lazy_samples(model, settings.n, settings.seed, settings.labels, settings.truncation),

@@ -14,9 +14,11 @@ from genlab.track.folder import RunFolder
 from genlab.train.checkpoint import Checkpoints
 
 
-def load_runs(folders: Sequence[Path], step: int | str, ema: bool, steps: Sequence[int] = ()) -> list[Run]:
+def load_runs(
+    folders: Sequence[Path], step: int | str, ema: bool, decay: float | None = None, steps: Sequence[int] = ()
+) -> list[Run]:
     """The models of runs at an iteration, or at their "last" or "best" checkpoint, or at "both"; with `steps` the
-    mixtures of these checkpoints instead.
+    mixtures of these checkpoints instead. Of a `decay` that was asked for it is said which.
 
     Raises:
         Invalid: a folder that holds no run or no such checkpoint, or another step than "both" beside several.
@@ -24,11 +26,19 @@ def load_runs(folders: Sequence[Path], step: int | str, ema: bool, steps: Sequen
     if steps:
         require(step == "both", "step", step, "possible beside steps")
         which = "mixture" if len(steps) > 1 else ""
-        return [Run(folder, load(folder, ema=ema, steps=steps), which) for folder in folders]
+        return [
+            Run(folder, load(folder, ema=ema, decay=decay, steps=steps), _named(which, decay)) for folder in folders
+        ]
     found = []
     for folder in folders:
-        found += [Run(folder, load(folder, at, ema), which) for at, which in _steps(folder, step)]
+        at_steps = _steps(folder, step)
+        found += [Run(folder, load(folder, at, ema, decay), _named(which, decay)) for at, which in at_steps]
     return found
+
+
+def _named(which: str, decay: float | None) -> str:
+    """A checkpoint's name, which is not "last" or "best" alone where its average was asked for."""
+    return which if decay is None else ", ".join(f"{name} (ema {decay:g})".strip() for name in which.split(", "))
 
 
 def _steps(run: Path, step: int | str) -> list[tuple[int | None, str]]:

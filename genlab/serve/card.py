@@ -45,7 +45,7 @@ def card(model: Model, folder: RunFolder, day: date, digest: str) -> str:
     about = {
         "Data": f"`{model.config.data.name}`, examples of shape {model.shape}"
         + (f", classes {', '.join(model.classes)}" if model.classes else ""),
-        "Weights": f"iteration {step:,}, {'averaged (EMA)' if model.ema else 'those of the last iteration'}",
+        "Weights": f"iteration {step:,}, {_average(model) if model.ema else 'those of the last iteration'}",
         "Made with": ", ".join(f"{name} {version}" for name, version in _versions(folder.versions).items()),
     }
     return f"""# {title.rstrip(".")}
@@ -67,7 +67,7 @@ and TPUs, on any number of examples, inside `jax.jit` too.
 {_compatibility(model, step, day)}
 ## Scores
 
-{_scores(folder.path / "evaluation.jsonl", step, model.ema)}
+{_scores(folder.path / "evaluation.jsonl", step, model)}
 ## Configuration
 
 ```
@@ -76,9 +76,13 @@ and TPUs, on any number of examples, inside `jax.jit` too.
 """
 
 
+def _average(model: Model) -> str:
+    return "averaged (EMA)" if model.decay is None else f"averaged (EMA of decay {model.decay:g})"
+
+
 def _compatibility(model: Model, step: int, day: date) -> str:
     """How long JAX promises to run the programs, and how to make them anew (docs.jax.dev, `jax.export`)."""
-    flag = "" if model.ema else " --no-ema"
+    flag = ("" if model.ema else " --no-ema") + ("" if model.decay is None else f" --decay {model.decay:g}")
     return f"""\
 jax {jax.__version__} made these programs on {day:%-d %B %Y}. JAX promises to run them by its releases that are up to
 six months newer than that one, or up to three weeks older. The months count from its release, not from the export:
@@ -114,12 +118,18 @@ def _versions(path: Path) -> dict[str, str]:
         raise Invalid(f"run-dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None
 
 
-def _scores(path: Path, step: int, ema: bool) -> str:
+def _scores(path: Path, step: int, model: Model) -> str:
     """The evaluations of these weights, each with the protocol of its numbers."""
     lines = path.read_text().splitlines() if path.is_file() else []
+    average = "" if model.decay is None else f"(ema {model.decay:g})"
+
+    def of_these(row: dict[str, Any]) -> bool:
+        own = row.get("which", "")
+        same = row.get("step") == step and row["stamp"].get("ema", model.ema) == model.ema
+        return same and (average in own if average else "(ema" not in own)
+
     try:
-        rows = [json.loads(line) for line in lines]
-        evaluated = [row for row in rows if row.get("step") == step and row["stamp"].get("ema", ema) == ema]
+        evaluated = [row for row in map(json.loads, lines) if of_these(row)]
         parts = [f"{_stamp(row['stamp'])}:\n\n{_table(row['scores'], row.get('spread', {}))}" for row in evaluated]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid(f"run-dir: {path} cannot be read ({error}); it must be as genlab wrote it") from None

@@ -1,7 +1,7 @@
 """The page of several runs: their comparison, and behind it each one's own page."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ POLICY = {
 }
 
 
-def app(folders: Sequence[Path], step: int | None, ema: bool) -> Any:
+def app(folders: Sequence[Path], weights: Mapping[str, Any]) -> Any:
     """The runs' comparison as an ASGI application; it is made anew whenever it is asked for.
 
-    Each run's own page, of its newest checkpoint or of `step`, is made when it is first asked for.
+    Each run's own page, of the `weights` that these arguments of `load` choose, is made when it is first asked for.
 
     Raises:
         Invalid: what `compare` raises, or Starlette is not installed.
@@ -44,7 +44,7 @@ def app(folders: Sequence[Path], step: int | None, ema: bool) -> Any:
         return Response(content, media_type="text/html", headers=POLICY)
 
     def own_page(folder: Path) -> Any:
-        return server.app(load(folder, step, ema), folder)
+        return server.app(load(folder, **weights), folder)
 
     runs = [
         Mount(f"/{link}".rstrip("/"), on_demand(functools.partial(own_page, folder))) for folder, link in links.items()

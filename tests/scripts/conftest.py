@@ -1,6 +1,7 @@
 """Runs that are saved as they start, so that scripts have something to load."""
 
 import importlib.util
+import sys
 
 import jax
 import pytest
@@ -14,12 +15,13 @@ DIGITS = tuple("0123456789")
 
 
 @pytest.fixture
-def script(root):
+def script(root, monkeypatch):
     """`script("sample")(run, "--n", 5)`: the command of a script in scripts/, in this process."""
 
     def find(name):
         spec = importlib.util.spec_from_file_location(f"{name}_script", root / "scripts" / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)  # where tyro looks for what its fields mean
         spec.loader.exec_module(module)
         return lambda *arguments: module.command([str(argument) for argument in arguments])
 

@@ -38,7 +38,7 @@ def ask():
 def test_the_comparison_leads_to_each_run(trained, ask, monkeypatch):
     monkeypatch.setattr(explorer, "POINTS", 60)
     runs = [trained("vae", train={"seed": seed}) for seed in range(2)]
-    application = several.app(runs, None, True)
+    application = several.app(runs, {})
     status, headers, body = ask(application, "/")
     assert status == 200 and headers["content-type"].startswith("text/html")
     assert headers["content-security-policy"].startswith("default-src 'none'; img-src data:;")
@@ -62,11 +62,11 @@ def test_a_run_whose_model_is_gone_says_so_on_its_own_page(trained, ask, tmp_pat
     shutil.rmtree(tmp_path / "b")
     shutil.copytree(trained("vae", train={"seed": 1}), tmp_path / "b")
     shutil.rmtree(tmp_path / "b" / "checkpoints")
-    application = several.app([tmp_path / "a", tmp_path / "b"], None, True)
+    application = several.app([tmp_path / "a", tmp_path / "b"], {})
     status, _, body = ask(application, "/runs/1/")
     assert status == 400 and body.count(b"\n") == 1 and ask(application, "/")[0] == 200
 
 
 def test_runs_that_cannot_be_compared_are_not_served(trained):
     with pytest.raises(Invalid, match="is not one data set"):
-        several.app([trained("vae"), trained("wgan_gp_points")], None, True)
+        several.app([trained("vae"), trained("wgan_gp_points")], {})
