@@ -125,4 +125,9 @@ def load_data(config: Config) -> Dataset:
 def mean_if_needed(game: Game, dataset: Dataset, runs: Sequence[OpenRun]) -> Array | None:
     """The mean training example where a new run starts there; for none of the others are files read."""
     new = any(not run.checkpoints.steps for run in runs)
-    return jnp.asarray(mean_example(dataset.train, runs[0].config.data)) if game.centred and new else None
+    return mean_of(dataset, runs[0].config) if game.centred and new else None
+
+
+def mean_of(dataset: Dataset, config: Config) -> Array:
+    """The mean training example, as the step sees examples."""
+    return jnp.asarray(mean_example(dataset.train, config.data))

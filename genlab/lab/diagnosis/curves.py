@@ -6,6 +6,7 @@ import numpy as np
 
 from genlab.kernels.penalty import Penalty
 from genlab.lab.diagnosis.finding import Finding
+from genlab.lab.origin import Origin
 from genlab.track.rows import Row
 
 RECENT = 0.9  # of the iterations, after which rows are recent
@@ -165,8 +166,11 @@ def underfitting(rows: Sequence[Row], monitor: str) -> Finding | None:
     )
 
 
-def not_finite(rows: Sequence[Row], order: Sequence[str]) -> Finding | None:
-    """Metrics that are no numbers: the first row of them, and whose player's came first; `order` is that of play."""
+def not_finite(rows: Sequence[Row], order: Sequence[str], origin: Origin | None = None) -> Finding | None:
+    """Metrics that are no numbers: the first row of them, and whose player's came first; `order` is that of play.
+
+    With where it began, if that is known.
+    """
     for number, row in enumerate(rows):
         names = [name for name, value in row.items() if value is None]
         if not names:
@@ -175,13 +179,22 @@ def not_finite(rows: Sequence[Row], order: Sequence[str]) -> Finding | None:
         before = (
             f"the last finite row is that of iteration {rows[number - 1]['step']:,}" if number else "no row is finite"
         )
+        began = f" {_began(origin)}" if origin else ""
         return Finding(
             "divergence",
             f"{by_turn[0]} was no finite number at iteration {row['step']:,}, the first in the order of play of "
-            f"{len(names)} such metrics; {before}.",
-            f"Lower the learning rate of {_player(by_turn[0])} or clip its gradients.",
+            f"{len(names)} such metrics; {before}.{began}",
+            f"Lower the learning rate of {origin.player if origin else _player(by_turn[0])} or clip its gradients.",
         )
     return None
+
+
+def _began(origin: Origin) -> str:
+    what = f"the {origin.what} of {origin.layer}" if origin.layer else "the loss, behind finite activations,"
+    return (
+        f"Made again, iteration {origin.iteration:,} is the first with such numbers: in update {origin.play} of "
+        f"{origin.plays} of {origin.player} {what} {'was' if origin.layer is None else 'were'} the first."
+    )
 
 
 def _player(name: str) -> str:
