@@ -18,6 +18,7 @@ from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
 from genlab.parts.types import Metrics
+from genlab.parts.types import Turn as Count
 from genlab.train import optimizer
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select
@@ -65,7 +66,7 @@ def update(
     state: TrainState,
     batch: Any,
     keys: Keys,
-    turn: Int[Array, ""],
+    turn: Count,
 ) -> Update:
     """A player's update by a batch, traced, within the axis of devices; the iteration is not counted."""
     params, stats = game.trainable(player, state.params), select(state.stats, player.networks)

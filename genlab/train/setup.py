@@ -22,7 +22,7 @@ from genlab.track.folder import RunFolder, versions, write_json
 from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
 from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
-from genlab.train.observer import Observer, Scorer
+from genlab.train.observer import Diagnoser, Observer, Scorer
 from genlab.train.state import Game, TrainState
 
 
@@ -60,6 +60,7 @@ class OpenRun:
         pictures: Callable[[TrainState], dict[str, np.ndarray]],
         scorer: Scorer | None,
         sinks: Sequence[Sink] = (),
+        diagnoser: Diagnoser | None = None,
         name: str | None = None,
         group: str | None = None,
     ) -> Observer:
@@ -77,7 +78,7 @@ class OpenRun:
         wandb = Wandb(self.folder, track.wandb, track.project, name, plain, group)
         tracker = Tracker([jsonl, Pngs(self.folder.samples), wandb, *sinks])
         stack.enter_context(contextlib.closing(tracker))
-        return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures)
+        return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures, diagnoser)
 
     def _belongs(self, row: Mapping[str, Any]) -> bool:
         """Whether a run that never stopped would have written this row too."""

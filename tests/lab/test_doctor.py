@@ -75,9 +75,7 @@ def test_a_diverged_run_says_where_it_began(every, tiny, tmp_path):
     report = examine(tmp_path)
     [found] = [finding for finding in report.findings if finding.name == "divergence"]
     assert "was no finite number at iteration" in found.sentence
-    assert re.search(
-        r"iteration \d is the first .* in update 1 of 1 of model the \w+ of \w+/layers", found.sentence
-    )
+    assert re.search(r"iteration \d is the first .* in update 1 of 1 of model the \w+ of \w+/layers", found.sentence)
 
 
 def test_gradients_that_overflow_are_named_by_their_layer(tiny, tmp_path):
