@@ -5,19 +5,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from genlab.config.plain import from_dict, read
 from genlab.config.sections import Config
-from genlab.data.feed import to_uint8
+from genlab.data.feed import to_float, to_uint8
 from genlab.data.splits import Dataset, Examples, Split
 from genlab.errors import Invalid
 from genlab.evaluate import classifier
 from genlab.evaluate.extractors import extract
 from genlab.evaluate.inference import over_examples
 from genlab.evaluate.samples import Sampler
-from genlab.kernels.random import Keys
+from genlab.kernels.random import Keys, example_keys
 from genlab.lab.origin import Origin, find_origin
 from genlab.lab.probe import Probe, Turn
 from genlab.lab.start import Start, fresh, starts
@@ -27,7 +28,7 @@ from genlab.parts.types import Networks
 from genlab.track.folder import RunFolder
 from genlab.track.rows import Row, rows
 from genlab.train.setup import load_data
-from genlab.train.state import Game, TrainState
+from genlab.train.state import Game, TrainState, stream
 
 EXAMPLES = 512  # samples, and held-out examples, that are looked at
 MAX_VALUES = 2**26  # numbers of training examples that the nearest ones are sought among: 256 MiB
@@ -87,7 +88,7 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
             step=int(state.step),
             rows=tuple(row for _, row in rows(self._folder.metrics)),
             turns=self._probe(state),
-            samples=self._samples(model) if len(held.x) > 1 else None,
+            samples=self._samples(state) if len(held.x) > 1 else None,
             divergences=_divergences(model, held) if len(held.x) else None,
             starts=self._starts,
         )
@@ -101,26 +102,27 @@ class Examiner(contextlib.AbstractContextManager["Examiner"]):
         dataset = self._dataset
         return _read(dataset.validation if len(dataset.validation) else dataset.test, EXAMPLES)
 
-    def _samples(self, model: Model) -> Samples | None:
+    def _samples(self, state: TrainState) -> Samples | None:
         try:
-            fake = self._sampler.draw(model.state, EXAMPLES, 0, "the doctor's", self._config.parallel)
+            fake = self._sampler.draw(state, EXAMPLES, 0, "the doctor's", self._config.parallel)
         except Invalid:  # they are not finite
             return None
         if self._config.data.kind == "points":
             return Samples(fake, self._held.x, None, None)
-        train, real = self._as_seen(model)
+        train, real = self._images
         own = classifier.bundled(self._config.data.name)
         return Samples(fake, real, train, None if own is None else (_classes(own, fake), _classes(own, real)))
 
-    def _as_seen(self, model: Model) -> tuple[Images, Images]:
-        """Training and held-out images, whatever the model's state."""
+    @cached_property
+    def _images(self) -> tuple[Images, Images]:
+        """Training and held-out images as the method sees them."""
 
-        def as_seen(networks: Networks, x: Array, keys: Keys, labels: Array | None) -> Array:
-            return x
+        def as_seen(examples: Examples) -> Images:
+            keys = example_keys(stream(0, "inference"), jnp.arange(len(examples.x)))
+            return np.asarray(to_float(jnp.asarray(examples.x), keys, self._config.data.unaugmented))
 
-        examples = _read(self._dataset.train, MAX_VALUES // int(np.prod(self._game.shape))), self._held
-        train, real = (over_examples(model, x, as_seen, "examples", labels) for x, labels in examples)
-        return train, real
+        train = _read(self._dataset.train, MAX_VALUES // int(np.prod(self._game.shape)))
+        return as_seen(train), as_seen(self._held)
 
 
 def gather(run_dir: Path) -> Evidence:
