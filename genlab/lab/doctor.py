@@ -78,7 +78,9 @@ def _of_curves(evidence: Evidence) -> Iterator[Check]:
     if isinstance(method, VQVAE):
         yield "codebook", partial(curves.unused_codes, rows, method.codes)
     if method.monitor.endswith("/loss"):
-        yield "fit", partial(curves.overfitting, rows, method.monitor)
+        player = method.monitor.split("/")[1]
+        start = next((each.loss for each in evidence.starts if each.player == player), None)
+        yield "fit", partial(curves.overfitting, rows, method.monitor, start)
         yield "fit", partial(curves.underfitting, rows, method.monitor)
     yield "speed", partial(curves.slowing, rows)
 

@@ -174,6 +174,8 @@ def test_fits_by_their_curves():
     healthy = rows("validation/model/loss", converged)
     assert fit(curves.overfitting, healthy) is None
     assert "and has risen to 1.9 at 3,000" in fit(curves.overfitting, rows("validation/model/loss", rising)).sentence
+    late = rows("validation/model/loss", rising)
+    assert curves.overfitting(rows("model/loss", 3 * converged) + late, "validation/model/loss", 76.0) is None
     assert "model/loss still fell" in fit(curves.underfitting, healthy).sentence
     assert fit(curves.underfitting, rows("validation/model/loss", rising)) is None
     assert curves.underfitting(rows("model/loss", converged), "validation/model/loss") is None
