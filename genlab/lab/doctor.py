@@ -80,7 +80,8 @@ def _of_curves(evidence: Evidence) -> Iterator[Check]:
     if method.monitor.endswith("/loss"):
         player = method.monitor.split("/")[1]
         start = next((each.loss for each in evidence.starts if each.player == player), None)
-        yield "fit", partial(curves.overfitting, rows, method.monitor, start)
+        if start is not None:
+            yield "fit", partial(curves.overfitting, rows, method.monitor, start)
         yield "fit", partial(curves.underfitting, rows, method.monitor)
     yield "speed", partial(curves.slowing, rows)
 

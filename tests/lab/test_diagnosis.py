@@ -165,21 +165,16 @@ def test_fits_by_their_curves():
     time = np.arange(1, 31)
     converged, rising, falling = 1 + np.exp(-time), 1 + np.exp(-time) + 0.03 * time, 10 - 0.3 * time
 
-    def fit(check, validation):
-        return check(
-            rows("model/loss", falling if check is curves.underfitting else 3 * converged) + validation,
-            "validation/model/loss",
-        )
+    def underfitting(trained, validation):
+        return curves.underfitting(rows("model/loss", trained) + validation, "validation/model/loss")
 
-    healthy = rows("validation/model/loss", converged)
-    assert fit(curves.overfitting, healthy) is None
-    assert "and has risen to 1.9 at 3,000" in fit(curves.overfitting, rows("validation/model/loss", rising)).sentence
-    late = rows("validation/model/loss", rising)
-    assert curves.overfitting(rows("model/loss", 3 * converged) + late, "validation/model/loss", 76.0) is None
-    assert "model/loss still fell" in fit(curves.underfitting, healthy).sentence
-    assert fit(curves.underfitting, rows("validation/model/loss", rising)) is None
-    assert curves.underfitting(rows("model/loss", converged), "validation/model/loss") is None
-    assert curves.underfitting(rows("model/loss", falling[:5]), "validation/model/loss") is None  # too few to tell
+    healthy, late = rows("validation/model/loss", converged), rows("validation/model/loss", rising)
+    assert curves.overfitting(healthy, "validation/model/loss", 4.0) is None
+    assert "and has risen to 1.9 at 3,000" in curves.overfitting(late, "validation/model/loss", 4.0).sentence
+    assert curves.overfitting(late, "validation/model/loss", 76.0) is None  # a hundredth of all that it had fallen
+    assert "model/loss still fell" in underfitting(falling, healthy).sentence
+    assert underfitting(falling, late) is None and underfitting(converged, []) is None
+    assert underfitting(falling[:5], []) is None  # too few to tell
 
 
 def test_divergence_names_the_first_player_in_the_order_of_play():

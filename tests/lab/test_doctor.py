@@ -34,9 +34,9 @@ def test_a_healthy_run_has_nothing(tiny, tmp_path):
     assert {"gradients by layer", "updates by layer", "units", "copies", "fit"} <= set(report.examined)
 
 
-def test_dead_units_and_what_follows_from_them(tiny, tmp_path):
+def test_an_output_that_is_driven_to_its_ends_and_what_follows(tiny, tmp_path):
     train(tiny("ae", steps=40, method={"optimizer": Optimizer("sgd", learning_rate=1.0)}), tmp_path)
-    assert {"dead units", "vanishing gradients", "mode collapse", "missing classes"} <= names(examine(tmp_path))
+    assert {"saturated output", "vanishing gradients", "mode collapse", "missing classes"} <= names(examine(tmp_path))
 
 
 def test_a_posterior_that_is_pressed_onto_its_prior(tiny, tmp_path):

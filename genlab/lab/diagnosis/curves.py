@@ -19,9 +19,10 @@ TOO_STRONG, TOO_WEAK, MEMORISED = 0.98, 0.4, 0.3
 TAKEN_FOR_FAKE = -0.5
 # share of a codebook's vectors, by perplexity
 UNUSED = 0.1
-# shares of all that the loss has fallen: risen again since its minimum (by all since the start, where an adversarial
-# autoencoder on the digits comes to 0.01), and fallen in the last fifth (by all since the first row)
-RISEN, FALLING = 0.2, 0.15
+# of all that a validation loss had fallen since the start, that it has risen again; presets on the digits come to 0.01
+RISEN = 0.05
+# of all that a loss has fallen since the first row, that it has in the last fifth
+FALLING = 0.15
 MIN_ROWS = 10  # of a curve, to speak of its end
 # of the first quarter's speed, and seconds that the last one takes; healthy runs on busy machines came to 0.47, and in
 # seconds the compilation of what is seldom done decides
@@ -127,16 +128,13 @@ def unused_codes(rows: Sequence[Row], codes: int) -> Finding | None:
     )
 
 
-def overfitting(rows: Sequence[Row], monitor: str, start: float | None = None) -> Finding | None:
-    """A validation loss that has risen again since its minimum.
-
-    `start` is the first loss of all, where it is known; how far the first row is from it goes by the rhythm of rows.
-    """
-    values, trained = curve(rows, monitor), curve(rows, monitor.removeprefix("validation/"))
-    if len(values) < 3 or not trained:
+def overfitting(rows: Sequence[Row], monitor: str, start: float) -> Finding | None:
+    """A validation loss that has risen again since its minimum; `start` is the first loss of all in training."""
+    values = curve(rows, monitor)
+    if len(values) < 3:
         return None
     (step, least), (last_step, last) = min(values, key=lambda value: value[1]), values[-1]
-    fallen = (trained[0][1] if start is None else max(start, trained[0][1])) - least
+    fallen = start - least
     if fallen <= 0 or last - least <= RISEN * fallen:
         return None
     return Finding(
