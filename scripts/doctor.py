@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -14,14 +15,17 @@ class Command:
 
     run_dir: tyro.conf.Positional[Path]
     """Folder of the run."""
+    overfit: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Instead train its method anew on a few examples alone, and say whether it can learn them by heart."""
 
 
 def command(argv: list[str]) -> None:
-    """Gather, examine, print."""
+    """Examine, print."""
     settings = cli.arguments(Command, argv)
     from genlab.lab.doctor import examine
+    from genlab.lab.overfit import overfit
 
-    print(examine(settings.run_dir))
+    print((overfit if settings.overfit else examine)(settings.run_dir))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ def command(argv: list[str]) -> None:
         return
     from genlab.evaluate.scorer import make_scorer
     from genlab.lab.population import train_population
+    from genlab.lab.rounds import Rounds
     from genlab.train.loop import train
 
     if several:
-        stopped = train_population(several, args.run_dir, make_scorer)
+        stopped = train_population(several, args.run_dir, make_scorer, Rounds)
     else:
-        stopped = train(args.settings, args.run_dir, make_scorer)
+        stopped = train(args.settings, args.run_dir, make_scorer, make_diagnoser=Rounds)
     done = f"stopped by {stopped}; the same command continues" if stopped else "done"
     print(f"{done}: {args.run_dir}", file=sys.stderr)
 

@@ -37,11 +37,15 @@ def examine(run_dir: Path) -> Report:
     Raises:
         Invalid: the folder holds no run, no checkpoint that can be read, or its data are not to be had.
     """
-    evidence = gather(run_dir)
+    return report(gather(run_dir))
+
+
+def report(evidence: Evidence) -> Report:
+    """The findings of this evidence."""
     checks = list(_checks(evidence))
     findings = tuple(finding for _, check in checks if (finding := check()))
     names = tuple(dict.fromkeys(name for name, _ in checks))
-    return Report(run_dir, evidence.step, evidence.config.train.steps, names, findings)
+    return Report(evidence.folder.path, evidence.step, evidence.config.train.steps, names, findings)
 
 
 def _checks(evidence: Evidence) -> Iterator[Check]:
@@ -50,8 +54,10 @@ def _checks(evidence: Evidence) -> Iterator[Check]:
         yield "gradients by layer", partial(check, evidence.turns)
     for check in (layers.large_updates, layers.small_updates):
         yield "updates by layer", partial(check, evidence.turns)
-    if any(layer.idle is not None for turn in evidence.turns for layer in turn.layers):
-        yield "units", partial(layers.dead_units, evidence.turns)
+    for check in (layers.dead_units, layers.saturated_units) if any(turn.units for turn in evidence.turns) else ():
+        yield "units", partial(check, evidence.turns)
+    if evidence.starts:
+        yield "loss at the start", partial(layers.wrong_start, evidence.starts)
     yield from _of_samples(evidence)
     if evidence.divergences is not None:
         yield "latents", partial(samples.posterior_collapse, evidence.divergences)
@@ -62,7 +68,7 @@ def _of_curves(evidence: Evidence) -> Iterator[Check]:
     if not rows:
         return
     order = tuple(player.name for player in method.players())
-    yield "divergence", partial(curves.not_finite, rows, order)
+    yield "divergence", partial(curves.not_finite, rows, order, evidence.origin)
     penalty = getattr(method, "penalty", None)
     if isinstance(penalty, Penalty) and penalty.weight:
         yield "slopes", partial(curves.slopes, rows, penalty)
@@ -72,7 +78,10 @@ def _of_curves(evidence: Evidence) -> Iterator[Check]:
     if isinstance(method, VQVAE):
         yield "codebook", partial(curves.unused_codes, rows, method.codes)
     if method.monitor.endswith("/loss"):
-        yield "fit", partial(curves.overfitting, rows, method.monitor)
+        player = method.monitor.split("/")[1]
+        start = next((each.loss for each in evidence.starts if each.player == player), None)
+        if start is not None:
+            yield "fit", partial(curves.overfitting, rows, method.monitor, start)
         yield "fit", partial(curves.underfitting, rows, method.monitor)
     yield "speed", partial(curves.slowing, rows)
 

@@ -26,8 +26,8 @@ from genlab.track.folder import RunFolder
 from genlab.train import capacity, spmd
 from genlab.train.checkpoint import abstract
 from genlab.train.interrupt import Interrupt
-from genlab.train.loop import Loop, MakeScorer, make_loop, train
-from genlab.train.observer import Observer, Scorer
+from genlab.train.loop import Loop, MakeDiagnoser, MakeScorer, make_loop, train
+from genlab.train.observer import Diagnoser, Observer, Scorer
 from genlab.train.patience import Patience
 from genlab.train.setup import OpenRun, load_data, mean_if_needed, open_run
 from genlab.train.state import Game, TrainState
@@ -37,7 +37,12 @@ from genlab.train.validate import draw, pictures, validate, validation_batches
 SPECS = TrainState(P(), *[P(spmd.MEMBERS)] * 4)  # as STATES, of devices
 
 
-def train_population(members: dict[str, Config], run_dir: Path, make_scorer: MakeScorer | None = None) -> str | None:
+def train_population(
+    members: dict[str, Config],
+    run_dir: Path,
+    make_scorer: MakeScorer | None = None,
+    make_diagnoser: MakeDiagnoser | None = None,
+) -> str | None:
     """Train every member in the folder of its name in `run_dir`, as many as can be in one program.
 
     Each goes on from its newest checkpoint, if it has one. Returns the name of the signal that ended it early, if any.
@@ -51,7 +56,7 @@ def train_population(members: dict[str, Config], run_dir: Path, make_scorer: Mak
     spmd.simulate_for_members(next(iter(members.values())).parallel)
     ended: dict[str, str] = {}
     for family in list(_programs(members)):
-        stopped = _train_family(family, run_dir, make_scorer, ended)
+        stopped = _train_family(family, run_dir, make_scorer, make_diagnoser, ended)
         if stopped:
             return stopped
     if ended:
@@ -72,7 +77,13 @@ def _programs(members: dict[str, Config]) -> Iterator[Family]:
             yield from families(group, feed, dataset.shape)
 
 
-def _train_family(family: Family, run_dir: Path, make_scorer: MakeScorer | None, ended: dict[str, str]) -> str | None:
+def _train_family(
+    family: Family,
+    run_dir: Path,
+    make_scorer: MakeScorer | None,
+    make_diagnoser: MakeDiagnoser | None,
+    ended: dict[str, str],
+) -> str | None:
     """Train the members that are not done yet; `ended` takes those that end early, and why."""
     print(f"one program trains {', '.join(family.members)}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
@@ -80,12 +91,12 @@ def _train_family(family: Family, run_dir: Path, make_scorer: MakeScorer | None,
             [(name, config)] = family.members.items()
             config = replace(config, parallel=spmd.alone(config.parallel))
             try:
-                return train(config, run_dir / name, make_scorer)
+                return train(config, run_dir / name, make_scorer, make_diagnoser=make_diagnoser)
             except Stopped as error:
                 ended[name] = str(error)
                 return None
         interrupt = stack.enter_context(Interrupt())
-        population = Population.open(family, run_dir, stack, make_scorer)
+        population = Population.open(family, run_dir, stack, make_scorer, make_diagnoser)
         for found in population.report():
             print(found, file=sys.stderr)
         for step, cohort in population.cohorts():
@@ -110,11 +121,16 @@ class Population:
     game: Game  # of any member: they differ in numbers alone
     group: str
     make_scorer: MakeScorer | None
+    make_diagnoser: MakeDiagnoser | None
     found: dict[str, tuple[int, TrainState]]  # where each goes on from
 
     @staticmethod
     def open(
-        family: Family, run_dir: Path, stack: contextlib.ExitStack, make_scorer: MakeScorer | None
+        family: Family,
+        run_dir: Path,
+        stack: contextlib.ExitStack,
+        make_scorer: MakeScorer | None,
+        make_diagnoser: MakeDiagnoser | None = None,
     ) -> "Population":
         """Hold the members' folders until `stack` is closed, and find out where each goes on from.
 
@@ -133,7 +149,8 @@ class Population:
         fresh = _apart(jax.jit(init)(family.values), len(runs), devices[0])
         game.check(fresh[0])
         found = {name: run.start(game, own, devices[:1]) for (name, run), own in zip(runs.items(), fresh, strict=True)}
-        return Population(family, runs, dataset, devices, game, run_dir.resolve().name, make_scorer, found)
+        group = run_dir.resolve().name
+        return Population(family, runs, dataset, devices, game, group, make_scorer, make_diagnoser, found)
 
     def cohorts(self) -> Iterator[tuple[int, list[str]]]:
         """Members that go on together, from which step; those that are done are in none.
@@ -200,6 +217,12 @@ class Population:
             return None
         return self.make_scorer(config, Game.of(config, self.dataset.shape), self.dataset)
 
+    def _diagnoser(self, name: str, config: Config, step: int, stack: contextlib.ExitStack) -> Diagnoser | None:
+        if self.make_diagnoser is None or not config.track.diagnose:
+            return None
+        game = Game.of(config, self.dataset.shape)
+        return stack.enter_context(self.make_diagnoser(config, game, self.dataset, self.runs[name].folder, step))
+
     def _observers(self, family: Family, step: int, stack: contextlib.ExitStack) -> dict[str, Observer]:
         """Of each member, with the programs that validate and draw for all."""
         shape = self.dataset.shape
@@ -223,6 +246,7 @@ class Population:
                 validate=partial(validated, values, held=held, trained=trained) if held else None,
                 pictures=partial(_pictures, self.game, partial(drawn, values, held=held), held),
                 scorer=self._scorer(config),
+                diagnoser=self._diagnoser(name, config, step, stack),
                 name=name,
                 group=self.group,
             )

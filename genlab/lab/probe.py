@@ -1,45 +1,38 @@
-"""One more update of every player of a trained run, looked at and thrown away."""
+"""One more update of every player of a run, looked at and thrown away."""
 
+import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import PyTree
 
 from genlab.config.sections import Config
-from genlab.data.feed import Feed, make_feed
 from genlab.data.splits import Dataset
-from genlab.kernels.random import example_keys, fold
+from genlab.kernels.random import Keys, fold
+from genlab.lab.units import Pass, Units, summary, watch
+from genlab.lab.updates import Updates, at_peak, plays, update
 from genlab.methods.game import Player
-from genlab.nn.layers import AXIS, Affine
-from genlab.nn.norms import BatchNorm, InstanceNorm, LayerNorm
-from genlab.parts.types import Networks
-from genlab.train import optimizer, paths
-from genlab.train.state import Game, TrainState, select
-from genlab.train.step import DATA, gradients, indices, turn_key
-
-UNITS = (Affine, BatchNorm, LayerNorm, InstanceNorm)  # layers whose parameters belong to one unit each, along one axis
+from genlab.train import paths
+from genlab.train.state import Game, TrainState
+from genlab.train.step import LOSS, NETWORKS
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of what a player moves, as one batch moves it."""
+    """One layer of what a player moves, as one batch moves it: root mean squares, None of a layer without a matrix."""
 
     name: str
     """Its path, from the network's name on."""
     weight: float | None = None
-    """Root mean square of its weights; None, as the next two, of a layer that has no matrix."""
+    """Of its weights."""
     gradient: float | None = None
-    """That of their gradients."""
+    """Of their gradients."""
     update: float | None = None
-    """That of their update, at the peak learning rate."""
-    idle: float | None = None
-    """Share of its units none of whose parameters has a gradient; None where parameters belong to no unit."""
+    """Of their update, at the peak learning rate."""
 
 
 @dataclass(frozen=True)
@@ -48,79 +41,54 @@ class Turn:
 
     player: str
     layers: tuple[Layer, ...]
+    units: tuple[Units, ...] = ()
+    """Of its own networks, in the order in which they compute."""
 
 
-def probe(config: Config, dataset: Dataset, game: Game, state: TrainState) -> list[Turn]:
+class Probe(contextlib.AbstractContextManager["Probe"]):
     """The next update of every player that has moved in the last iteration, from one batch, as on one device.
 
     At the peak learning rate: where a schedule has ended nothing would move.
     """
-    feed = make_feed(config.data, dataset, config.train.seed, game.reads, 1)
-    try:
-        last, read, found = max(int(state.step) - 1, 0), 0, []
-        arrays = feed.arrays(int(state.step))
-        networks = game.merge(state.params, state.stats, train=False)
-        for number, player in enumerate(game.players):
-            if player.start <= last and (player.stop is None or last < player.stop):
-                update = jax.jit(partial(_update, config, game, feed, player, number))
-                # arguments, since XLA takes minutes to fold the rounds of `data.order` of constants
-                moved = update(state, arrays, indices(config.data.batch_size, 1), jnp.int32(read))
-                found.append(Turn(player.name, tuple(_layers(networks, *jax.device_get(moved)))))
-            read += player.plays * player.real
-        return found
-    finally:
-        feed.close()
+
+    def __init__(self, config: Config, dataset: Dataset, game: Game):
+        self._config, self._game = config, game
+        self._passes: list[Pass] = []
+        self._updates = Updates(config, dataset, game, self._update)
+
+    def __exit__(self, *_: object) -> None:
+        self._updates.__exit__()
+
+    def __call__(self, state: TrainState) -> tuple[Turn, ...]:
+        """What the next updates would do to this state."""
+        return tuple(self._turns(state))
+
+    def _turns(self, state: TrainState) -> Iterator[Turn]:
+        for play in plays(self._game, max(int(state.step) - 1, 0)):
+            if play.play:
+                continue
+            self._passes.clear()
+            moved = jax.device_get(self._updates(state, play))
+            jax.effects_barrier()  # until all that was watched has told
+            yield Turn(self._game.players[play.number].name, tuple(_layers(*moved)), summary(self._passes))
+
+    def _update(self, player: Player, state: TrainState, batch: Any, keys: Keys, turn: Any) -> tuple[PyTree, ...]:
+        networks = self._game.merge(state.params, state.stats, train=True, keys=fold(keys, NETWORKS))
+        watch({name: networks[name] for name in player.networks}, self._passes.append)
+        player.loss(networks, batch, fold(keys, LOSS), turn)
+        transformation = at_peak(player, self._config.train.steps)
+        return update(self._game, player, transformation, state, batch, keys, turn)[:3]
 
 
-def _update(
-    config: Config,
-    game: Game,
-    feed: Feed,
-    player: Player,
-    number: int,
-    state: TrainState,
-    arrays: PyTree,
-    index: Int[Array, "one batch"],
-    read: Int[Array, ""],
-) -> tuple[PyTree, PyTree, PyTree]:
-    """A player's parameters, their gradients and their update, traced."""
-    constant = replace(player.optimizer, schedule="constant", warmup=0)
-    transformation = optimizer.build(replace(player, optimizer=constant), config.train.steps)
-    params, stats = game.trainable(player, state.params), select(state.stats, player.networks)
-
-    def on_device(arrays: PyTree, index: Int[Array, " batch"]) -> PyTree:
-        keys = example_keys(jax.random.fold_in(turn_key(game, state.step, number), 0), index)
-        batch = feed.draw(arrays, game.seed, state.step, read, index, fold(keys, DATA)) if player.real else None
-        return gradients(game, player, state, params, stats, batch, keys, state.step * player.plays)[0]
-
-    alone = jax.vmap(on_device, in_axes=(feed.axis, 0), axis_name=AXIS)  # the axis that losses may average over
-    grads = jax.tree.map(lambda g: g[0], alone(arrays, index))
-    return params, grads, transformation.update(grads, state.optimizers[player.name], params)[0]
-
-
-def _layers(networks: Networks, params: PyTree, grads: PyTree, updates: PyTree) -> Iterator[Layer]:
+def _layers(params: PyTree, grads: PyTree, updates: PyTree) -> Iterator[Layer]:
     """Every module that has parameters of its own among those that are moved."""
-    own: dict[str, list[str]] = {}
     values, gradient, update = (dict(paths.leaves(tree)) for tree in (params, grads, updates))
+    own: dict[str, list[str]] = {}
     for path in values:
         own.setdefault(path.rpartition("/")[0], []).append(path)
-    modules = {
-        "/".join(map(str, (name, *path))): module
-        for name, network in networks.items()
-        for path, module in nnx.iter_modules(network)
-    }
     for name, leaves in own.items():
         matrices = [path for path in leaves if values[path].ndim >= 2]
-        idle = _idle(modules[name], [gradient[path] for path in leaves]) if isinstance(modules[name], UNITS) else None
-        weight, slope, moved = (_rms([tree[path] for path in matrices]) for tree in (values, gradient, update))
-        yield Layer(name, weight, slope, moved, idle)
-
-
-def _idle(module: nnx.Module, gradients: list[np.ndarray]) -> float:
-    axis = module.outputs_axis if isinstance(module, Affine) else -1
-    by_unit = [np.moveaxis(g, axis if g.ndim > 1 else -1, -1) for g in gradients]
-    moved = np.concatenate([g.reshape(-1, g.shape[-1]) for g in by_unit]).any(0)
-    return float(1 - moved.mean())
+        yield Layer(name, *(_rms([tree[path] for path in matrices]) for tree in (values, gradient, update)))
 
 
 def _rms(arrays: list[np.ndarray]) -> float | None:

@@ -16,6 +16,9 @@ class Track:
     """Iterations between rows of metrics."""
     samples_every: int = 1000
     """Iterations between sample grids."""
+    diagnose: int = 0
+    """Iterations between diagnoses (scripts/doctor.py), whose findings are shown and written to diagnosis.jsonl; 0 is
+    none. One takes seconds."""
     wandb: Mode = "auto"
     """Weights & Biases: auto is online when an API key is configured and offline otherwise."""
     project: str = "genlab"
@@ -25,6 +28,8 @@ class Track:
         for field in ("every", "samples_every"):
             if getattr(self, field) < 1:
                 raise Invalid(f"track.{field}: {getattr(self, field)}; must be at least 1")
+        if self.diagnose < 0:
+            raise Invalid(f"track.diagnose: {self.diagnose}; must be at least 0")
         if self.wandb not in get_args(Mode):
             raise Invalid(f"track.wandb: {self.wandb!r}; must be one of {', '.join(get_args(Mode))}")
         if not self.project or set(self.project) & set("/\\#?%:"):

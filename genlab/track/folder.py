@@ -54,6 +54,7 @@ class RunFolder:
     config = property(lambda self: self.path / "config.json")
     versions = property(lambda self: self.path / "versions.json")
     metrics = property(lambda self: self.path / "metrics.jsonl")
+    diagnosis = property(lambda self: self.path / "diagnosis.jsonl")
     samples = property(lambda self: self.path / "samples")
     checkpoints = property(lambda self: self.path / "checkpoints")
     wandb = property(lambda self: self.path / "wandb")

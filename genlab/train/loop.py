@@ -17,17 +17,20 @@ from genlab.data.feed import Feed, make_feed
 from genlab.data.splits import Dataset
 from genlab.errors import Stopped
 from genlab.parts.types import Metrics
+from genlab.track.folder import RunFolder
 from genlab.track.progress import Progress
 from genlab.track.sinks import Sink
 from genlab.train import capacity, spmd
 from genlab.train.interrupt import Interrupt
-from genlab.train.observer import Observer, Scorer, Timetable, to_host
+from genlab.train.observer import Diagnoser, Observer, Scorer, Timetable, to_host
 from genlab.train.setup import load_data, mean_if_needed, open_run
 from genlab.train.state import Game, TrainState
 from genlab.train.step import indices, make_iteration, make_step
 from genlab.train.validate import make_pictures, make_validation, validation_batches
 
 MakeScorer = Callable[[Config, Game, Dataset], Scorer]
+# of the run in this folder, which goes on from this step; what it holds is let go of where the context ends
+MakeDiagnoser = Callable[[Config, Game, Dataset, RunFolder, int], contextlib.AbstractContextManager[Diagnoser]]
 
 CALL_SECONDS = 0.5  # how long a call into the compiled step should take: short enough to answer Ctrl-C and move the bar
 
@@ -73,6 +76,8 @@ class Loop:
                 step, pending = self._handle_metrics(pending), None  # where one of several diverged all have stopped
             if times.is_event(step):
                 self._for_each(partial(Observer.look, step=step), self._states(state))
+                if times.due(step, self.config.track.diagnose):
+                    self._for_each(partial(self._diagnose, step=step), self._states(state))
                 pace.restart()
         if pending is not None:
             self._handle_metrics(pending)
@@ -84,6 +89,10 @@ class Loop:
         for name, observer in self.observers.items():
             for found in observer.report():
                 self.progress.message(f"{name}: {found}" if self.split else found)
+
+    def _diagnose(self, observer: Observer, state: TrainState, step: int) -> None:
+        for line in observer.diagnose(state, step):
+            self.progress.message(f"{observer.folder.path}, {line}" if self.split else line)
 
     def _states(self, state: TrainState) -> list[TrainState]:
         return self.split(state) if self.split else [state]
@@ -147,12 +156,17 @@ class Pace:
 
 
 def train(
-    config: Config, run_dir: Path, make_scorer: MakeScorer | None = None, sinks: Sequence[Sink] = ()
+    config: Config,
+    run_dir: Path,
+    make_scorer: MakeScorer | None = None,
+    sinks: Sequence[Sink] = (),
+    make_diagnoser: MakeDiagnoser | None = None,
 ) -> str | None:
     """Train as `config` says, in `run_dir`, from its newest checkpoint if it has one.
 
-    `make_scorer` scores samples where config.evaluate.every asks for it; it comes from the caller, since evaluation
-    stands above training. `sinks` take the record of the run besides those that always do.
+    `make_scorer` scores samples where config.evaluate.every asks for it, and `make_diagnoser` says what is wrong where
+    config.track.diagnose does; they come from the caller, since evaluation and lab stand above training. `sinks` take
+    the record of the run besides those that always do.
 
     Returns the name of the signal that ended it early, if one did.
 
@@ -163,7 +177,7 @@ def train(
     """
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loop, state, step = prepare(config, run_dir, stack, make_scorer, sinks)
+        loop, state, step = prepare(config, run_dir, stack, make_scorer, sinks, make_diagnoser)
         loop.run(state, step, interrupt)
         loop.report()
         return interrupt.requested
@@ -175,6 +189,7 @@ def prepare(
     stack: contextlib.ExitStack,
     make_scorer: MakeScorer | None = None,
     sinks: Sequence[Sink] = (),
+    make_diagnoser: MakeDiagnoser | None = None,
 ) -> tuple[Loop, TrainState, int]:
     """All that `train` needs before its first iteration: the loop, and the state and the step to go on from.
 
@@ -192,6 +207,9 @@ def prepare(
     game.check(fresh)
     step, state = run.start(game, fresh, devices)
     held, trained = validation_batches(dataset, config)
+    diagnoser = None
+    if make_diagnoser and config.track.diagnose:
+        diagnoser = stack.enter_context(make_diagnoser(config, game, dataset, run.folder, step))
     observer = run.observe(
         dataset,
         step,
@@ -200,6 +218,7 @@ def prepare(
         pictures=make_pictures(game, held),
         scorer=make_scorer(config, game, dataset) if make_scorer and config.evaluate.every else None,
         sinks=sinks,
+        diagnoser=diagnoser,
     )
     iteration = make_iteration(game, feed, *config.train.averaging(config.data.batch_size), config.track.every)
     compiled = spmd.spread(make_step(iteration), devices, config.parallel.mapper, feed.axis)

@@ -19,6 +19,7 @@ from genlab.train.state import TrainState
 
 Scores = tuple[float, dict[str, float]]  # what the best checkpoint is kept by, lower is better; and all by name
 Scorer = Callable[[TrainState], Scores]
+Diagnoser = Callable[[TrainState], list[str]]  # what is newly found to be wrong, a line each; it raises nothing
 
 
 class Diverged(Stopped):
@@ -34,8 +35,8 @@ class Timetable:
     def next_event(self, step: int) -> int:
         """The first iteration after `step` at which anything but an iteration is to be done."""
         c = self.config
-        scoring = (c.evaluate.every,) if c.evaluate.every else ()
-        intervals = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every, *scoring)
+        always = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every)
+        intervals = (*always, *(every for every in (c.evaluate.every, c.track.diagnose) if every))
         regular = ((step // every + 1) * every for every in intervals)
         return min(c.train.steps, *regular, *Snapshots.of(c).after(step))
 
@@ -70,6 +71,7 @@ class Observer:
     scorer: Scorer | None
     pictures: Callable[[TrainState], dict[str, np.ndarray]]
     patience: Patience
+    diagnoser: Diagnoser | None = None
 
     def record(self, values: dict[str, Any], step: int, speed: dict[str, float]) -> None:
         """Check the metrics of iteration `step`, and record them if a row is due.
@@ -111,6 +113,11 @@ class Observer:
                 self.patience.values[step] = monitor
         if self.patience.ended:
             self.finish(state, step)
+
+    def diagnose(self, state: TrainState, step: int) -> list[str]:
+        """What is newly found to be wrong, if a diagnosis is due."""
+        due = Timetable(self.config).due(step, self.config.track.diagnose)
+        return self.diagnoser(state) if self.diagnoser and due else []
 
     def finish(self, state: TrainState, step: int) -> None:
         """Make sure that the state is on disk."""

@@ -23,7 +23,7 @@ from genlab.track.history import curves
 from genlab.track.sinks import Jsonl, Pngs, Sink, Tracker, Wandb
 from genlab.train import spmd, transfer
 from genlab.train.checkpoint import Checkpoints, abstract, set_aside_damaged
-from genlab.train.observer import Observer, Scorer, Timetable
+from genlab.train.observer import Diagnoser, Observer, Scorer, Timetable
 from genlab.train.patience import Patience
 from genlab.train.state import Game, TrainState
 
@@ -62,6 +62,7 @@ class OpenRun:
         pictures: Callable[[TrainState], dict[str, np.ndarray]],
         scorer: Scorer | None,
         sinks: Sequence[Sink] = (),
+        diagnoser: Diagnoser | None = None,
         name: str | None = None,
         group: str | None = None,
     ) -> Observer:
@@ -80,7 +81,9 @@ class OpenRun:
         tracker = Tracker([jsonl, Pngs(self.folder.samples), wandb, *sinks])
         stack.enter_context(contextlib.closing(tracker))
         patience = self.patience(step, scorer is not None)
-        return Observer(self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures, patience)
+        return Observer(
+            self.config, self.folder, self.checkpoints, tracker, validate, scorer, pictures, patience, diagnoser
+        )
 
     def patience(self, step: int, scored: bool) -> Patience:
         """How the run stands at `step` by its rows, and by what its checkpoints say of themselves should one be lost.
@@ -139,4 +142,9 @@ def load_data(config: Config) -> Dataset:
 def mean_if_needed(game: Game, dataset: Dataset, runs: Sequence[OpenRun]) -> Array | None:
     """The mean training example where a new run starts there; for none of the others are files read."""
     new = any(not run.checkpoints.steps for run in runs)
-    return jnp.asarray(mean_example(dataset.train, runs[0].config.data)) if game.centred and new else None
+    return mean_of(dataset, runs[0].config) if game.centred and new else None
+
+
+def mean_of(dataset: Dataset, config: Config) -> Array:
+    """The mean training example, as the step sees examples."""
+    return jnp.asarray(mean_example(dataset.train, config.data))

@@ -16,7 +16,7 @@ from genlab.kernels.random import Keys, example_keys, fold
 from genlab.methods.game import Player
 from genlab.nn.layers import AXIS
 from genlab.parts.tally import TALLY
-from genlab.parts.types import Metrics, Networks, Number
+from genlab.parts.types import Metrics, Networks, Number, Turn
 from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, Weights, averages, select, stream, together
 
@@ -168,7 +168,7 @@ def _play(
 
 
 def gradients(
-    game: Game, player: Player, state: TrainState, params: PyTree, stats: PyTree, batch: Any, keys: Keys, turn: Array
+    game: Game, player: Player, state: TrainState, params: PyTree, stats: PyTree, batch: Any, keys: Keys, turn: Turn
 ) -> tuple[PyTree, tuple[Metrics, PyTree]]:
     """Of a player's loss on a batch by the `params` that it moves, traced; its metrics, and its new `stats`."""
 

@@ -5,14 +5,17 @@ import pytest
 
 from genlab.kernels.penalty import Penalty
 from genlab.lab.diagnosis import curves, layers, samples
+from genlab.lab.origin import Origin
 from genlab.lab.probe import Layer, Turn
+from genlab.lab.start import Start
+from genlab.lab.units import Units
 
 RNG = np.random.default_rng(0)
 
 
 def turn(**changed):
     """Three layers in health, the second one changed."""
-    healthy = {"weight": 0.1, "gradient": 0.01, "update": 1e-4, "idle": 0.3}
+    healthy = {"weight": 0.1, "gradient": 0.01, "update": 1e-4}
     parts = [healthy | {"name": "net/0"}, healthy | {"name": "net/1"} | changed, healthy | {"name": "net/2"}]
     return [Turn("player", tuple(Layer(**part) for part in parts))]
 
@@ -28,7 +31,6 @@ def rows(name, values, every=100):
         (layers.vanishing, {"gradient": 0.0}, "net/1 has root mean square 0, 0 times the median"),
         (layers.exploding, {"gradient": 10.1}, "net/1 has root mean square 10, 1e+03 times the median"),
         (layers.large_updates, {"update": 0.02}, "the weights of net/1 by 0.2 of their size"),
-        (layers.dead_units, {"idle": 1.0}, "100 % of the units of net/1"),
     ],
 )
 def test_a_sick_layer_is_named_with_its_figures(check, changed, said):
@@ -38,12 +40,12 @@ def test_a_sick_layer_is_named_with_its_figures(check, changed, said):
 
 def test_layers_within_the_bounds_are_healthy():
     assert layers.vanishing(turn(gradient=1.1e-5)) is None and layers.exploding(turn(gradient=9.9)) is None
-    assert layers.large_updates(turn(update=0.0099)) is None and layers.dead_units(turn(idle=0.94)) is None
+    assert layers.large_updates(turn(update=0.0099)) is None
     assert layers.large_updates(turn(weight=0.0)) is None  # of weights that start at 0 nothing is a share
 
 
 def test_updates_are_too_small_where_no_layer_moves():
-    still = tuple(Layer(f"net/{i}", 0.1, 0.01, 1e-7, None) for i in range(3))
+    still = tuple(Layer(f"net/{i}", 0.1, 0.01, 1e-7) for i in range(3))
     assert (
         "player at its peak learning rate moves no layer by more than 1e-06"
         in layers.small_updates([Turn("player", still)]).sentence
@@ -51,8 +53,31 @@ def test_updates_are_too_small_where_no_layer_moves():
     assert layers.small_updates(turn(update=1e-7)) is None  # the others move
 
 
+@pytest.mark.parametrize(
+    "check, dead, saturated, said",
+    [
+        (layers.dead_units, 0.96, 0.0, "96 % of the units of net/1 are 0"),
+        (layers.dead_units, 0.94, 0.06, None),
+        (layers.saturated_units, 0.0, 0.6, "60 % of the units of net/1"),
+        (layers.saturated_units, 0.6, 0.4, None),
+    ],
+)
+def test_units_that_are_dead_or_saturated(check, dead, saturated, said):
+    units = Units("net/0", 0.3, 0.0, True), Units("net/1", dead, saturated, True)
+    found = check([Turn("player", (), units)])
+    assert found is None if said is None else said in found.sentence
+
+
+def test_a_first_loss_far_above_that_of_networks_that_know_nothing():
+    healthy = Start("generator", 1.5, 0.69)
+    found = layers.wrong_start([healthy, Start("critic", 400.0, 10.0)])
+    assert "critic starts at 400, where networks that say the same of every example have 10" in found.sentence
+    assert layers.wrong_start([healthy]) is None
+    assert layers.wrong_start([Start("critic", 300.0, 0.0), Start("model", 9.0, -2.0)]) is None  # nothing to compare
+
+
 def test_a_player_without_gradients_has_vanished():
-    still = tuple(Layer(f"net/{i}", 0.1, 0.0, 0.0, None) for i in range(3))
+    still = tuple(Layer(f"net/{i}", 0.1, 0.0, 0.0) for i in range(3))
     assert layers.vanishing([Turn("player", still)]) and not layers.exploding([Turn("player", still)])
 
 
@@ -140,19 +165,16 @@ def test_fits_by_their_curves():
     time = np.arange(1, 31)
     converged, rising, falling = 1 + np.exp(-time), 1 + np.exp(-time) + 0.03 * time, 10 - 0.3 * time
 
-    def fit(check, validation):
-        return check(
-            rows("model/loss", falling if check is curves.underfitting else 3 * converged) + validation,
-            "validation/model/loss",
-        )
+    def underfitting(trained, validation):
+        return curves.underfitting(rows("model/loss", trained) + validation, "validation/model/loss")
 
-    healthy = rows("validation/model/loss", converged)
-    assert fit(curves.overfitting, healthy) is None
-    assert "and has risen to 1.9 at 3,000" in fit(curves.overfitting, rows("validation/model/loss", rising)).sentence
-    assert "model/loss still fell" in fit(curves.underfitting, healthy).sentence
-    assert fit(curves.underfitting, rows("validation/model/loss", rising)) is None
-    assert curves.underfitting(rows("model/loss", converged), "validation/model/loss") is None
-    assert curves.underfitting(rows("model/loss", falling[:5]), "validation/model/loss") is None  # too few to tell
+    healthy, late = rows("validation/model/loss", converged), rows("validation/model/loss", rising)
+    assert curves.overfitting(healthy, "validation/model/loss", 4.0) is None
+    assert "and has risen to 1.9 at 3,000" in curves.overfitting(late, "validation/model/loss", 4.0).sentence
+    assert curves.overfitting(late, "validation/model/loss", 76.0) is None  # a hundredth of all that it had fallen
+    assert "model/loss still fell" in underfitting(falling, healthy).sentence
+    assert underfitting(falling, late) is None and underfitting(converged, []) is None
+    assert underfitting(falling[:5], []) is None  # too few to tell
 
 
 def test_divergence_names_the_first_player_in_the_order_of_play():
@@ -160,6 +182,11 @@ def test_divergence_names_the_first_player_in_the_order_of_play():
     broken = {"step": 200, "generator/loss": None, "critic/loss": None}
     found = curves.not_finite([finite, broken], ("critic", "generator"))
     assert found.sentence.startswith("critic/loss was no finite number at iteration 200")
+    origin = Origin(190, "critic", 2, 5, "gradients", "critic/layers/layers/0")
+    assert (
+        "iteration 190 is the first with such numbers: in update 2 of 5 of critic the gradients of critic/layers"
+        in curves.not_finite([finite, broken], ("critic", "generator"), origin).sentence
+    )
     assert "that of iteration 100" in found.sentence and curves.not_finite([finite], ("critic", "generator")) is None
 
 

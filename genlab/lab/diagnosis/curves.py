@@ -6,6 +6,7 @@ import numpy as np
 
 from genlab.kernels.penalty import Penalty
 from genlab.lab.diagnosis.finding import Finding
+from genlab.lab.origin import Origin
 from genlab.track.rows import Row
 
 RECENT = 0.9  # of the iterations, after which rows are recent
@@ -18,8 +19,10 @@ TOO_STRONG, TOO_WEAK, MEMORISED = 0.98, 0.4, 0.3
 TAKEN_FOR_FAKE = -0.5
 # share of a codebook's vectors, by perplexity
 UNUSED = 0.1
-# shares of all that the loss has fallen since the first row: risen again since its minimum, fallen in the last fifth
-RISEN, FALLING = 0.2, 0.15
+# of all that a validation loss had fallen since the start, that it has risen again; presets on the digits come to 0.01
+RISEN = 0.05
+# of all that a loss has fallen since the first row, that it has in the last fifth
+FALLING = 0.15
 MIN_ROWS = 10  # of a curve, to speak of its end
 # of the first quarter's speed, and seconds that the last one takes; healthy runs on busy machines came to 0.47, and in
 # seconds the compilation of what is seldom done decides
@@ -125,13 +128,13 @@ def unused_codes(rows: Sequence[Row], codes: int) -> Finding | None:
     )
 
 
-def overfitting(rows: Sequence[Row], monitor: str) -> Finding | None:
-    """A validation loss that has risen again since its minimum."""
-    values, trained = curve(rows, monitor), curve(rows, monitor.removeprefix("validation/"))
-    if len(values) < 3 or not trained:
+def overfitting(rows: Sequence[Row], monitor: str, start: float) -> Finding | None:
+    """A validation loss that has risen again since its minimum; `start` is the first loss of all in training."""
+    values = curve(rows, monitor)
+    if len(values) < 3:
         return None
     (step, least), (last_step, last) = min(values, key=lambda value: value[1]), values[-1]
-    fallen = trained[0][1] - least
+    fallen = start - least
     if fallen <= 0 or last - least <= RISEN * fallen:
         return None
     return Finding(
@@ -165,8 +168,11 @@ def underfitting(rows: Sequence[Row], monitor: str) -> Finding | None:
     )
 
 
-def not_finite(rows: Sequence[Row], order: Sequence[str]) -> Finding | None:
-    """Metrics that are no numbers: the first row of them, and whose player's came first; `order` is that of play."""
+def not_finite(rows: Sequence[Row], order: Sequence[str], origin: Origin | None = None) -> Finding | None:
+    """Metrics that are no numbers: the first row of them, and whose player's came first; `order` is that of play.
+
+    With where it began, if that is known.
+    """
     for number, row in enumerate(rows):
         names = [name for name, value in row.items() if value is None]
         if not names:
@@ -175,13 +181,22 @@ def not_finite(rows: Sequence[Row], order: Sequence[str]) -> Finding | None:
         before = (
             f"the last finite row is that of iteration {rows[number - 1]['step']:,}" if number else "no row is finite"
         )
+        began = f" {_began(origin)}" if origin else ""
         return Finding(
             "divergence",
             f"{by_turn[0]} was no finite number at iteration {row['step']:,}, the first in the order of play of "
-            f"{len(names)} such metrics; {before}.",
-            f"Lower the learning rate of {_player(by_turn[0])} or clip its gradients.",
+            f"{len(names)} such metrics; {before}.{began}",
+            f"Lower the learning rate of {origin.player if origin else _player(by_turn[0])} or clip its gradients.",
         )
     return None
+
+
+def _began(origin: Origin) -> str:
+    what = f"the {origin.what} of {origin.layer}" if origin.layer else "the loss, behind finite activations,"
+    return (
+        f"Made again, iteration {origin.iteration:,} is the first with such numbers: in update {origin.play} of "
+        f"{origin.plays} of {origin.player} {what} {'was' if origin.layer is None else 'were'} the first."
+    )
 
 
 def _player(name: str) -> str:

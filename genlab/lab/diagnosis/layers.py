@@ -5,15 +5,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from genlab.lab.diagnosis.finding import Finding
-from genlab.lab.probe import Layer, Turn
+from genlab.lab.probe import Turn
+from genlab.lab.start import Start
+from genlab.lab.units import FLAT, Units
 
 # of the root mean square of a layer's gradient to the median over its player's layers: healthy presets stay within 33
 APART = 1000.0
 # of an update's size to its weights': about 1e-3 is usual (Karpathy, CS231n, "Babysitting the learning process");
 # healthy presets, Adam and SGD, stay within 1.5e-4 to 2.8e-2
 TOO_LARGE, TOO_SMALL = 0.1, 1e-5
-# share of a layer's units that no example of a batch reaches; ReLU networks of healthy VAEs on the digits come to 0.77
-IDLE = 0.95
+# share of a layer's units that are 0 for all of a batch; ReLU networks of healthy VAEs on the digits come to 0.77
+DEAD = 0.95
+# share that are flat, but not 0; of those of healthy presets none is
+SATURATED = 0.5
+# of a first loss to that of networks that know nothing; presets come to 8.6, of squares, else to 3.1
+HIGH = 30.0
 
 
 def vanishing(turns: Sequence[Turn]) -> Finding | None:
@@ -92,18 +98,44 @@ def _update_ratios(turns: Sequence[Turn]) -> list[tuple[str, str, float]]:
 
 
 def dead_units(turns: Sequence[Turn]) -> Finding | None:
-    """Layers nearly all of whose units are moved by no example of a batch, as ReLUs that are always 0 are."""
-    layers = [layer for turn in turns for layer in turn.layers if layer.idle is not None]
-    worst = max(layers, key=_idle, default=None)
-    if worst is None or _idle(worst) < IDLE:
+    """Layers nearly all of whose units are 0 for every example of a batch, as ReLUs are that nothing reaches."""
+    worst = max(_units(turns), key=lambda units: units.dead, default=None)
+    if worst is None or worst.dead < DEAD:
         return None
     return Finding(
         "dead units",
-        f"{100 * _idle(worst):.0f} % of the units of {worst.name} have no gradient from any example of a batch: they "
-        f"are 0, or saturated, on all of them. Healthy networks stay below {100 * IDLE:.0f} %.",
+        f"{100 * worst.dead:.0f} % of the units of {worst.name} are 0 for every example of a batch, and so learn "
+        f"nothing; healthy networks stay below {100 * DEAD:.0f} %.",
         "Lower the learning rate, or take another activation (leaky_relu, silu) or a normalisation.",
     )
 
 
-def _idle(layer: Layer) -> float:
-    return layer.idle or 0.0
+def saturated_units(turns: Sequence[Turn]) -> Finding | None:
+    """Layers many of whose units are at the flat end of their activation for every example of a batch."""
+    worst = max(_units(turns), key=lambda units: units.saturated, default=None)
+    if worst is None or worst.saturated < SATURATED:
+        return None
+    return Finding(
+        "saturated units",
+        f"{100 * worst.saturated:.0f} % of the units of {worst.name} are where the slope of their activation is below "
+        f"{FLAT:g} for every example of a batch, and so learn hardly anything; {100 * SATURATED:.0f} % is too much.",
+        "Lower the learning rate, start with smaller weights (--method.NETWORK.init), or add a normalisation.",
+    )
+
+
+def _units(turns: Sequence[Turn]) -> list[Units]:
+    return [units for turn in turns for units in turn.units]
+
+
+def wrong_start(starts: Sequence[Start]) -> Finding | None:
+    """Players whose first loss is far above that of networks that know nothing."""
+    far = [start for start in starts if 0 < start.ignorant * HIGH < start.loss]
+    if not far:
+        return None
+    worst = max(far, key=lambda start: start.loss / start.ignorant)
+    return Finding(
+        "wrong loss at the start",
+        f"The loss of {worst.player} starts at {worst.loss:.4g}, where networks that say the same of every example "
+        f"have {worst.ignorant:.4g}; more than {HIGH:g} times as much is too much.",
+        "The first weights are too large for these data: take another --method.NETWORK.init or a normalisation.",
+    )
