@@ -41,7 +41,7 @@ def attempt(tiny, tmp_path, monkeypatch):
 def test_healthy_networks_learn_a_few_examples_by_heart(preset, method, attempt):
     found = attempt(preset, **method)
     assert found.finding is None and "can learn a few examples by heart" in str(found)
-    assert found.value <= 0.25 or (preset == "wgan_gp" and found.value >= 0.95)
+    assert found.value <= 0.25 or (preset == "wgan_gp" and found.value >= 0.9)
 
 
 @pytest.mark.parametrize(
