@@ -11,6 +11,8 @@ from genlab.cli import preset
 from genlab.methods.wgan import WGAN
 
 base = preset("wgan_gp")
-settings = {name: value for name, value in vars(base.method).items() if name not in ("penalty", "critic")}
+settings = {
+    name: value for name, value in vars(base.method).items() if name not in ("penalty", "penalty_course", "critic")
+}
 critic = replace(base.method.critic, spectral=True, pool="sum")
 config = replace(base, method=WGAN(**settings, critic=critic, clip=0.0))
