@@ -50,7 +50,7 @@ class Train:
         require(self.patience >= 0, "patience", self.patience, "at least 0")
 
     @property
-    def decays(self) -> tuple[float, ...]:
+    def decays(self) -> tuple[Number, ...]:
         """All of `ema`."""
         return self.ema if isinstance(self.ema, tuple) else (self.ema,)
 

@@ -96,7 +96,7 @@ def test_updates_one_by_one_are_those_of_training(name, opened):
             one_by_one = updates(one_by_one, due).state
     devices = jax.devices()[:1]
     feed = make_feed(config.data, dataset, config.train.seed, game.reads, 1)
-    step = spmd.spread(make_step(make_iteration(game, feed, 0.0)), devices, "pmap", feed.axis)
+    step = spmd.spread(make_step(make_iteration(game, feed, [0.0])), devices, "pmap", feed.axis)
     index = spmd.scatter(indices(config.data.batch_size, 1), devices)
     whole, _ = step(spmd.replicate(state, devices), feed.arrays(0), index, np.int32(1))
     for ours, theirs in zip(jax.tree.leaves(one_by_one.params), jax.tree.leaves(whole.params), strict=True):

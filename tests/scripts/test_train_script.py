@@ -120,7 +120,10 @@ def test_training_does_not_import_tensorflow(environment):
     ("arguments", "words"),
     [
         ("--config nope", "config: no preset 'nope'; there are aae, acgan, ae, "),
-        ("--train.stepz 3", "--train.stepz: no such flag; there are --train.ema, --train.ema-halflife, --train.seed, "),
+        (
+            "--train.stepz 3",
+            "no such flag; there are --train.ema, --train.ema-halflife, --train.patience, --train.seed",
+        ),
         ("--foo.bar 3", "--foo.bar: no such flag; there are --checkpoint.*, --config, --data.*"),
         ("extra", "'extra' is not allowed; it belongs to no flag"),
         ("--train.steps abc", "--train.steps: 'abc' is not an integer"),
