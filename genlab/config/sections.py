@@ -40,7 +40,7 @@ class Train:
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         for decay in self.decays:
-            require(0 <= decay < 1, "ema", decay, "in [0, 1)")
+            require(bool(0 <= decay < 1), "ema", decay, "in [0, 1)")
         once = len(set(self.decays)) == len(self.decays) > 0
         require(once, "ema", self.ema, "one decay, or several that differ")
         single = len(self.decays) == 1 or not self.ema_halflife
