@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -58,7 +58,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt by heart: see `Rebuild` and `Tell`."""
+    """What is to be learnt by heart: see `_rebuild` and `_tell`."""
 
     game: Game
     batch: Batch
@@ -94,8 +94,7 @@ def _rebuild(game: Game, batch: Batch) -> Task:
     method, players = game.method, game.players
     assert isinstance(method, Encoding)
     phases = tuple(
-        tuple(p for p in players if p.start <= start and (p.stop is None or start < p.stop))
-        for start in sorted({player.start for player in players})
+        tuple(p for p in players if p.plays_in(start)) for start in sorted({player.start for player in players})
     )
     variance = jnp.square(batch.x - batch.x.mean(0)).mean()
 
@@ -158,7 +157,7 @@ def _iterations(config: Config, task: Task, players: tuple[Player, ...]) -> Call
             transformation = at_peak(player, config.train.steps)
             keys = example_keys(root, index)
             state = update(game, player, transformation, state, batch, keys, None).state
-        return TrainState(state.step + 1, state.params, state.stats, state.optimizers, state.ema), None
+        return replace(state, step=state.step + 1), None
 
     def advance(state: TrainState, _: Array) -> TrainState:
         return jax.lax.scan(iteration, state, length=AT_ONCE)[0]

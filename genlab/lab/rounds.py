@@ -11,7 +11,7 @@ from genlab.lab.diagnosis.finding import Finding
 from genlab.lab.doctor import report
 from genlab.lab.evidence import Examiner
 from genlab.track.folder import RunFolder
-from genlab.track.rows import rows
+from genlab.track.rows import keep_rows, rows
 from genlab.train.state import Game, TrainState
 
 
@@ -24,12 +24,9 @@ class Rounds(contextlib.AbstractContextManager["Rounds"]):
     def __init__(self, config: Config, game: Game, dataset: Dataset, folder: RunFolder, step: int):
         self._examiner = Examiner(folder, config, dataset, game)
         self._path = folder.diagnosis
-        before = [(line, row["finding"]) for line, row in rows(self._path) if row["step"] <= step and "finding" in row]
         if self._path.is_file():
-            part = self._path.with_name(f".{self._path.name}.part")
-            part.write_bytes(b"".join(line for line, _ in before))
-            part.replace(self._path)
-        self._told = {name for _, name in before}
+            keep_rows(self._path, lambda row: row["step"] <= step and "finding" in row)
+        self._told = {row["finding"] for _, row in rows(self._path)}
 
     def __exit__(self, *_: object) -> None:
         self._examiner.__exit__()

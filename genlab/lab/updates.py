@@ -20,9 +20,8 @@ from genlab.nn.layers import AXIS
 from genlab.parts.types import Metrics
 from genlab.parts.types import Turn as Count
 from genlab.train import optimizer
-from genlab.train.paths import graft
 from genlab.train.state import Game, TrainState, select
-from genlab.train.step import DATA, gradients, indices, turn_key
+from genlab.train.step import DATA, gradients, indices, move, played, turn_key
 
 
 class Update(NamedTuple):
@@ -49,7 +48,7 @@ def plays(game: Game, step: int) -> Iterator[Play]:
     """Every update of iteration `step`, in the order of play."""
     read = 0
     for number, player in enumerate(game.players):
-        if player.start <= step and (player.stop is None or step < player.stop):
+        if player.plays_in(step):
             yield from (Play(number, play, read + play * player.real) for play in range(player.plays))
         read += player.plays * player.real
 
@@ -71,16 +70,8 @@ def update(
     """A player's update by a batch, traced, within the axis of devices; the iteration is not counted."""
     params, stats = game.trainable(player, state.params), select(state.stats, player.networks)
     grads, (metrics, stats) = gradients(game, player, state, params, stats, batch, keys, turn)
-    moved, moments = transformation.update(grads, state.optimizers[player.name], params)
-    after = optax.apply_updates(params, moved)
-    after = player.project(after) if player.project else after
-    state = replace(
-        state,
-        params=graft(state.params, after),
-        stats={**state.stats, **stats},
-        optimizers={**state.optimizers, player.name: moments},
-    )
-    return Update(params, grads, moved, metrics, state)
+    after, moments, moved = move(player, transformation, grads, state.optimizers[player.name], params)
+    return Update(params, grads, moved, metrics, played(state, player, after, stats, moments))
 
 
 class Updates(contextlib.AbstractContextManager["Updates"]):

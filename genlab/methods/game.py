@@ -37,6 +37,10 @@ class Player:
     stop: int | None = None  # the first iteration it no longer plays in; None means never
     tally: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of metrics that some updates only have
 
+    def plays_in(self, step: int) -> bool:
+        """Whether it plays in iteration `step`."""
+        return self.start <= step and (self.stop is None or step < self.stop)
+
 
 @dataclass(frozen=True)
 class Method(abc.ABC):

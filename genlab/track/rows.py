@@ -1,7 +1,7 @@
 """The rows of a run's records, metrics.jsonl above all, as they are read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,13 @@ def rows(path: Path) -> Iterator[tuple[bytes, Row]]:
     Other lines are passed over: one that a kill cut short, or that a trainer is just writing, or that is no row.
     """
     return ((line, row) for line, row in objects(path) if type(row.get("step")) is int and row["step"] >= 0)
+
+
+def keep_rows(path: Path, belongs: Callable[[Row], bool]) -> None:
+    """Forget all other rows, and what is none; a reader, or a kill, sees the old file or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(b"".join(line for line, row in rows(path) if belongs(row)))
+    part.replace(path)
 
 
 def objects(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:

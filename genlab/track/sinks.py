@@ -19,7 +19,7 @@ from genlab.kernels.penalty import EDGES
 from genlab.track.config import Mode
 from genlab.track.folder import RunFolder
 from genlab.track.grids import Pixels, picture
-from genlab.track.rows import rows
+from genlab.track.rows import keep_rows
 
 Value = float | Sequence[float]  # a number, or shares of slopes between kernels.penalty.EDGES
 
@@ -84,9 +84,7 @@ class Jsonl:
         A run restored at `step` writes those rows again, so its file ends up the one of a run that never stopped.
         """
         self.close()
-        part = self.path.with_name(f".{self.path.name}.part")
-        part.write_bytes(b"".join(line for line, row in rows(self.path) if row["step"] <= step and keep(row)))
-        part.replace(self.path)
+        keep_rows(self.path, lambda row: row["step"] <= step and keep(row))
         self._file = self.path.open("ab")
 
     def close(self) -> None:

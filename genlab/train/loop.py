@@ -77,7 +77,7 @@ class Loop:
             if times.is_event(step):
                 self._for_each(partial(Observer.look, step=step), self._states(state))
                 if times.due(step, self.config.track.diagnose):
-                    self._for_each(partial(self._diagnose, step=step), self._states(state))
+                    self._for_each(self._diagnose, self._states(state))
                 pace.restart()
         if pending is not None:
             self._handle_metrics(pending)
@@ -90,8 +90,8 @@ class Loop:
             for found in observer.report():
                 self.progress.message(f"{name}: {found}" if self.split else found)
 
-    def _diagnose(self, observer: Observer, state: TrainState, step: int) -> None:
-        for line in observer.diagnose(state, step):
+    def _diagnose(self, observer: Observer, state: TrainState) -> None:
+        for line in observer.diagnose(state):
             self.progress.message(f"{observer.folder.path}, {line}" if self.split else line)
 
     def _states(self, state: TrainState) -> list[TrainState]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -32,13 +33,18 @@ class Timetable:
 
     config: Config
 
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """The iterations whose checkpoints are kept for good."""
+        return Snapshots.of(self.config)
+
     def next_event(self, step: int) -> int:
         """The first iteration after `step` at which anything but an iteration is to be done."""
         c = self.config
         always = (c.track.every, c.track.samples_every, c.train.validate_every, c.checkpoint.every)
         intervals = (*always, *(every for every in (c.evaluate.every, c.track.diagnose) if every))
         regular = ((step // every + 1) * every for every in intervals)
-        return min(c.train.steps, *regular, *Snapshots.of(c).after(step))
+        return min(c.train.steps, *regular, *self.snapshots.after(step))
 
     def is_event(self, step: int) -> bool:
         """Whether anything is to be done after iteration `step`."""
@@ -52,7 +58,7 @@ class Timetable:
         """Whether a checkpoint is due, as at the end of every cycle, and after all that may end training early."""
         c = self.config
         deciding = c.evaluate.every or (c.train.patience and c.train.validate_every)
-        return self.due(step, c.checkpoint.every) or self.due(step, deciding) or step in Snapshots.of(c)
+        return self.due(step, c.checkpoint.every) or self.due(step, deciding) or step in self.snapshots
 
     def validating(self, step: int) -> bool:
         """Whether a validation is due, as before every checkpoint."""
@@ -114,10 +120,9 @@ class Observer:
         if self.patience.ended:
             self.finish(state, step)
 
-    def diagnose(self, state: TrainState, step: int) -> list[str]:
-        """What is newly found to be wrong, if a diagnosis is due."""
-        due = Timetable(self.config).due(step, self.config.track.diagnose)
-        return self.diagnoser(state) if self.diagnoser and due else []
+    def diagnose(self, state: TrainState) -> list[str]:
+        """What is newly found to be wrong."""
+        return self.diagnoser(state) if self.diagnoser else []
 
     def finish(self, state: TrainState, step: int) -> None:
         """Make sure that the state is on disk."""

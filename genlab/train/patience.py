@@ -28,7 +28,8 @@ class Patience:
     @property
     def _since(self) -> int:
         """Validations after that of the lowest value."""
-        return sum(step > self.best for step in self.values)
+        best = self.best
+        return sum(step > best for step in self.values)
 
     def describe(self, best_first: Iterable[int]) -> str:
         """Why training has ended, and which of the checkpoints, the best first, to use."""

@@ -149,22 +149,32 @@ def _play(
         grads, (metrics, stats) = gradients(game, player, state, params, stats, batch, keys, turn)
         if jax.lax.axis_size(AXIS) > 1:  # XLA would copy every gradient of one device to itself
             grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
-        updates, moments = game.optimizers[player.name].update(grads, moments, params)
-        params = optax.apply_updates(params, updates)
-        if player.project:
-            params = player.project(params)
+        params, moments, _ = move(player, game.optimizers[player.name], grads, moments, params)
         norm = jax.lax.cond(log_metrics, optax.tree.norm, lambda _: jnp.zeros(()), grads)
         return (params, stats, moments), metrics | {"grad_norm": norm}
 
     carry = (game.trainable(player, state.params), select(state.stats, player.networks), state.optimizers[player.name])
     (params, stats, moments), metrics = jax.lax.scan(play, carry, jnp.arange(player.plays))
-    state = replace(
+    return played(state, player, params, stats, moments), jax.tree.map(lambda values: values.mean(0), metrics)
+
+
+def move(
+    player: Player, transformation: optax.GradientTransformation, grads: PyTree, moments: PyTree, params: PyTree
+) -> tuple[PyTree, PyTree, PyTree]:
+    """What a player moves and the moments of its optimiser, after an update by these gradients; and the update."""
+    updates, moments = transformation.update(grads, moments, params)
+    params = optax.apply_updates(params, updates)
+    return player.project(params) if player.project else params, moments, updates
+
+
+def played(state: TrainState, player: Player, params: PyTree, stats: PyTree, moments: PyTree) -> TrainState:
+    """The state with what a player has moved, updated and remembers."""
+    return replace(
         state,
         params=graft(state.params, params),
         stats={**state.stats, **stats},
         optimizers={**state.optimizers, player.name: moments},
     )
-    return state, jax.tree.map(lambda values: values.mean(0), metrics)
 
 
 def gradients(
